@@ -1,0 +1,134 @@
+/* The C row encoder: shared declarations.  docs/internals.md is the map.
+ *
+ * A writer returns 0, or -1 for "not me": with or without a Python error set.  The row loop then
+ * drops what the row wrote and gives the row to the reference encoder, which writes it or raises
+ * the error.  So there is one place where errors are made, and C holds fast paths only. */
+#ifndef ROWBINARY_H
+#define ROWBINARY_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <datetime.h>
+#include <stdint.h>
+
+#include "../core/rb_bytes.h"
+#include "../rb_opcodes.h"
+
+#define RB_LIKELY(x) __builtin_expect(!!(x), 1)
+#define RB_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define RB_COLD __attribute__((noinline, cold))
+
+#define RB_MAX_DEPTH 128                     /* _options.MAX_DEPTH */
+#define RB_MAX_STRING ((Py_ssize_t)1 << 30)  /* _options.MAX_STRING, MAX_ARRAY */
+#define RB_MAX_ROW (((Py_ssize_t)1 << 30) + (1 << 24)) /* _options.MAX_ROW */
+
+/* One compiled type: rowbinary._plan.Node as a struct.  Lives in a capsule on its Node. */
+typedef struct rb_node rb_node;
+struct rb_node {
+    rb_op op;
+    uint32_t size;       /* wire width, N of FixedString, or number of children */
+    uint32_t scale;
+    uint32_t precision;
+    int64_t ticks;       /* 10^scale: ticks per second of DateTime64 and Time64 */
+    Py_ssize_t count;
+    const rb_node **children;
+    PyObject *py;        /* the Node; borrowed, it owns this struct */
+    PyObject *zone;      /* time zone name or NULL; strong */
+    PyObject *labels;    /* Enum: dict label -> number; strong */
+    PyObject *rules;     /* JSON with typed paths or SKIP: JsonRules; strong; NULL when plain */
+    PyObject *paths;     /* its dict path -> Node | bool; strong */
+    uint32_t max_paths, max_types; /* JSON limits */
+    int natural[4];      /* Variant member that a bool, int, float, str means, or -1 */
+};
+
+enum { RB_JSON_EXACT, RB_JSON_TEXT, RB_JSON_STRING };
+
+/* What an object inside an array gets: max_dynamic_paths and max_dynamic_types. */
+typedef struct {
+    uint32_t paths, types;
+} rb_limits;
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *plan, *options, *context;
+    Py_ssize_t columns;
+    const rb_node **nodes;
+    PyObject *names;          /* tuple of interned str */
+    unsigned char *grouped;   /* column belongs to a flattened Nested; NULL when none does */
+    Py_ssize_t *lengths;      /* array length per column, for that check */
+    PyObject *groups;
+    Py_ssize_t index, rows;
+    /* the buffer: a bytes object that is written in place and cut to size by take() */
+    PyObject *bytes;
+    uint8_t *start, *p, *end;
+    Py_ssize_t row_start, hint;
+    /* state of the row being written */
+    int depth;
+    Py_ssize_t array_count;
+    int document;             /* nesting of JSON cells */
+    int dotted, nested, nulls; /* what the current document has: can its paths collide? */
+    uint8_t *prefix;          /* path of the object being walked, dots included */
+    size_t prefix_size, prefix_room;
+    uint32_t *offsets;        /* where each path of the current documents was written */
+    size_t offset_count, offset_room;
+    /* options */
+    int json, naive_utc, defaults, ignore_extra, duplicates_error;
+    int busy;
+} rb_encoder;
+
+/* Things of the Python side, found once at module init. */
+typedef struct {
+    PyObject *write_value;    /* rowbinary._write.write_value */
+    PyObject *write_natural;  /* rowbinary._dynamic.write_natural */
+    PyObject *encode_row;     /* rowbinary._encode.encode_row */
+    PyObject *encode_error;   /* rowbinary.errors.EncodeError */
+    PyObject *make_context;   /* rowbinary._context.Context */
+    PyObject *default_;       /* rowbinary.DEFAULT */
+    PyObject *uuid, *decimal; /* types */
+    PyObject *s_depth, *s_count, *s_int, *s_capsule, *s_resolve, *s_utcoffset, *s_row;
+} rb_python;
+
+extern rb_python rb_py;
+
+/* buffer.c */
+int rb_grow(rb_encoder *e, size_t need);
+int rb_append_object(rb_encoder *e, PyObject *bytes);
+PyObject *rb_take(rb_encoder *e);
+
+static inline int rb_need(rb_encoder *e, size_t need)
+{
+    return RB_LIKELY((size_t)(e->end - e->p) >= need) ? 0 : rb_grow(e, need);
+}
+
+static inline Py_ssize_t rb_size(const rb_encoder *e)
+{
+    return e->p - e->start;
+}
+
+/* node.c */
+const rb_node *rb_node_of(PyObject *py);
+
+/* write_value.c */
+int rb_value_init(void);
+int rb_is_rare_leaf(PyObject *value);
+int rb_datetime_nanos(rb_encoder *e, PyObject *value, int64_t *nanos);
+int rb_write_value(rb_encoder *e, const rb_node *node, PyObject *value);
+int rb_write_reference(rb_encoder *e, const rb_node *node, PyObject *value);
+
+/* write_container.c */
+int rb_write_array(rb_encoder *e, const rb_node *node, PyObject *value);
+int rb_write_tuple(rb_encoder *e, const rb_node *node, PyObject *value);
+int rb_write_map(rb_encoder *e, const rb_node *node, PyObject *value);
+int rb_write_variant(rb_encoder *e, const rb_node *node, PyObject *value);
+
+/* write_dynamic.c, write_json.c */
+int rb_write_dynamic(rb_encoder *e, PyObject *value, rb_limits limits);
+int rb_write_json(rb_encoder *e, const rb_node *node, PyObject *value);
+int rb_write_objects(rb_encoder *e, PyObject *list, rb_limits limits);
+int rb_date_like(PyObject *text);
+
+/* rows.c */
+int rb_write_row(rb_encoder *e, PyObject *row);
+extern PyType_Spec rb_encoder_spec;
+
+#endif

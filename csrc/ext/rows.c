@@ -1,0 +1,401 @@
+/* The row loop, and the RowEncoder type around it (the twin of rowbinary._encode.RowEncoder). */
+#include "rowbinary.h"
+
+#include <structmember.h>
+
+/* --- one row ---------------------------------------------------------------------------------------- */
+
+static inline int write_cell(rb_encoder *e, Py_ssize_t column, PyObject *cell)
+{
+    const rb_node *node = e->nodes[column];
+    if (e->defaults) {
+        if (rb_need(e, 1))
+            return -1;
+        *e->p++ = cell == rb_py.default_;
+        if (cell == rb_py.default_) {
+            if (e->grouped)
+                e->lengths[column] = -1;
+            return 0;
+        }
+    }
+    e->array_count = -1;
+    int failed = rb_write_value(e, node, cell);
+    if (RB_UNLIKELY(e->grouped != NULL))
+        e->lengths[column] = e->array_count;
+    return failed;
+}
+
+static int write_tuple(rb_encoder *e, PyObject *row)
+{
+    Py_ssize_t count = e->columns;
+    if (PyTuple_GET_SIZE(row) != count)
+        return -1;
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (RB_UNLIKELY(write_cell(e, i, PyTuple_GET_ITEM(row, i))))
+            return -1;
+    return 0;
+}
+
+static int write_list(rb_encoder *e, PyObject *row)
+{
+    Py_ssize_t count = e->columns;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (PyList_GET_SIZE(row) != count)
+            return -1;
+        PyObject *cell = Py_NewRef(PyList_GET_ITEM(row, i));
+        int failed = write_cell(e, i, cell);
+        Py_DECREF(cell);
+        if (RB_UNLIKELY(failed))
+            return -1;
+    }
+    return PyList_GET_SIZE(row) == count ? 0 : -1;
+}
+
+static int write_default(rb_encoder *e, Py_ssize_t column)
+{
+    return e->defaults ? write_cell(e, column, rb_py.default_) : -1;
+}
+
+/* Rows of one source have their keys in one order, mostly that of the columns, and the same key
+ * objects: compare identities while that holds, look keys up by value from there on. */
+static int write_dict(rb_encoder *e, PyObject *row)
+{
+    Py_ssize_t position = 0, found = 0, size = PyDict_GET_SIZE(row);
+    PyObject *key, *cell;
+    int in_order = 1;
+    for (Py_ssize_t i = 0; i < e->columns; i++) {
+        PyObject *name = PyTuple_GET_ITEM(e->names, i);
+        if (in_order) {
+            in_order = PyDict_Next(row, &position, &key, &cell) && key == name;
+        }
+        if (!in_order) {
+            cell = PyDict_GetItemWithError(row, name);
+            if (!cell) {
+                if (PyErr_Occurred() || write_default(e, i))
+                    return -1;
+                continue;
+            }
+        }
+        found++;
+        Py_INCREF(cell);
+        int failed = write_cell(e, i, cell);
+        Py_DECREF(cell);
+        if (RB_UNLIKELY(failed || PyDict_GET_SIZE(row) != size))
+            return -1;
+    }
+    return found == size || e->ignore_extra ? 0 : -1;
+}
+
+/* Arrays of one flattened Nested must be equally long. */
+static int check_groups(rb_encoder *e)
+{
+    for (Py_ssize_t g = 0; g < PyTuple_GET_SIZE(e->groups); g++) {
+        PyObject *group = PyTuple_GET_ITEM(e->groups, g);
+        Py_ssize_t common = -1;
+        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(group); i++) {
+            Py_ssize_t length = e->lengths[PyLong_AsSsize_t(PyTuple_GET_ITEM(group, i))];
+            if (length >= 0 && common >= 0 && length != common)
+                return -1;
+            common = length >= 0 ? length : common;
+        }
+    }
+    return 0;
+}
+
+static int write_fast(rb_encoder *e, PyObject *row)
+{
+    int failed;
+    if (RB_LIKELY(PyTuple_Check(row)))
+        failed = write_tuple(e, row);
+    else if (PyDict_CheckExact(row))
+        failed = write_dict(e, row);
+    else if (PyList_CheckExact(row))
+        failed = write_list(e, row);
+    else
+        failed = -1;
+    if (!failed && RB_UNLIKELY(e->grouped != NULL))
+        failed = check_groups(e);
+    return failed || rb_size(e) - e->row_start > RB_MAX_ROW ? -1 : 0;
+}
+
+/* The reference encoder writes the row, or raises the error that names what is wrong with it. */
+static int RB_COLD write_by_reference(rb_encoder *e, PyObject *row, Py_ssize_t index)
+{
+    PyObject *number = PyLong_FromSsize_t(index), *bytes = NULL;
+    if (number)
+        bytes = PyObject_CallFunctionObjArgs(rb_py.encode_row, row, number, e->plan, e->options, e->context, NULL);
+    Py_XDECREF(number);
+    if (!bytes)
+        return -1;
+    int failed = rb_append_object(e, bytes);
+    Py_DECREF(bytes);
+    if (failed && !PyErr_Occurred())
+        PyErr_NoMemory();
+    return failed;
+}
+
+/* Append one row; on failure the buffer is as before and an error is set. */
+int rb_write_row(rb_encoder *e, PyObject *row)
+{
+    Py_ssize_t index = e->index++, before = rb_size(e);
+    e->row_start = before;
+    int failed = write_fast(e, row);
+    if (RB_UNLIKELY(failed)) {
+        e->p = e->start + before;
+        e->depth = e->document = 0;
+        e->prefix_size = e->offset_count = 0;
+        if (PyErr_Occurred() &&
+            (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)))
+            return -1; /* KeyboardInterrupt and the like are not about the row */
+        PyErr_Clear();
+        if (write_by_reference(e, row, index)) {
+            e->p = e->start + before;
+            return -1;
+        }
+    }
+    e->rows++;
+    return 0;
+}
+
+/* --- RowEncoder --------------------------------------------------------------------------------------- */
+
+static int enter(rb_encoder *e)
+{
+    if (e->busy || !e->nodes) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "this encoder is in use, by another thread or by the value being encoded");
+        return -1;
+    }
+    e->busy = 1;
+    return 0;
+}
+
+static PyObject *encoder_append(rb_encoder *e, PyObject *data)
+{
+    if (enter(e))
+        return NULL;
+    int failed = rb_append_object(e, data);
+    e->busy = 0;
+    if (failed)
+        return PyErr_Occurred() ? NULL : PyErr_NoMemory();
+    Py_RETURN_NONE;
+}
+
+static PyObject *encoder_write(rb_encoder *e, PyObject *row)
+{
+    if (enter(e))
+        return NULL;
+    int failed = rb_write_row(e, row);
+    e->busy = 0;
+    if (failed)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* Give a refused row to on_error; 0 when it took it. */
+static int RB_COLD report(rb_encoder *e, PyObject *on_error, PyObject *row)
+{
+    if (on_error == Py_None || !PyErr_ExceptionMatches(rb_py.encode_error))
+        return -1;
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    if (traceback)
+        PyException_SetTraceback(error, traceback);
+    PyObject *index = PyObject_GetAttr(error, rb_py.s_row), *done = NULL;
+    if (index)
+        done = PyObject_CallFunctionObjArgs(on_error, row, index, error, NULL);
+    Py_XDECREF(index);
+    Py_XDECREF(type);
+    Py_XDECREF(error);
+    Py_XDECREF(traceback);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
+static PyObject *encoder_fill(rb_encoder *e, PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 3 || !PyIter_Check(args[0]))
+        return PyErr_SetString(PyExc_TypeError, "fill(iterator, limit, on_error)"), NULL;
+    Py_ssize_t limit = PyLong_AsSsize_t(args[1]);
+    if ((limit == -1 && PyErr_Occurred()) || enter(e))
+        return NULL;
+    int failed = 0, ended = 0;
+    while (rb_size(e) < limit) {
+        PyObject *row = PyIter_Next(args[0]);
+        if (RB_UNLIKELY(!row)) {
+            ended = 1;
+            failed = PyErr_Occurred() != NULL;
+            break;
+        }
+        failed = rb_write_row(e, row) && report(e, args[2], row);
+        Py_DECREF(row);
+        if (RB_UNLIKELY(failed))
+            break;
+    }
+    e->busy = 0;
+    return failed ? NULL : PyBool_FromLong(ended);
+}
+
+static PyObject *encoder_take(rb_encoder *e, PyObject *unused)
+{
+    if (enter(e))
+        return NULL;
+    Py_ssize_t size = rb_size(e);
+    PyObject *bytes = rb_take(e);
+    e->rows = bytes ? 0 : e->rows;
+    /* A buffer for as much again, but no giant for ever after one. */
+    e->hint = size < ((Py_ssize_t)16 << 20) ? size : 0;
+    e->busy = 0;
+    return bytes;
+}
+
+static Py_ssize_t encoder_length(rb_encoder *e)
+{
+    return rb_size(e);
+}
+
+static int read_choice(PyObject *options, const char *name, const char *wanted)
+{
+    PyObject *value = PyObject_GetAttrString(options, name);
+    if (!value)
+        return -1;
+    int answer = PyUnicode_Check(value) ? PyUnicode_CompareWithASCIIString(value, wanted) == 0
+                                        : PyObject_IsTrue(value);
+    Py_DECREF(value);
+    return answer;
+}
+
+static int read_options(rb_encoder *e)
+{
+    PyObject *o = e->options;
+    int text = read_choice(o, "json", "text"), string = read_choice(o, "json", "string");
+    e->json = text ? RB_JSON_TEXT : string ? RB_JSON_STRING : RB_JSON_EXACT;
+    e->naive_utc = read_choice(o, "naive", "utc");
+    e->ignore_extra = read_choice(o, "extra", "ignore");
+    e->duplicates_error = read_choice(o, "duplicate_paths", "error");
+    e->defaults = read_choice(o, "defaults", "");
+    return text < 0 || string < 0 || e->naive_utc < 0 || e->ignore_extra < 0 || e->duplicates_error < 0 ||
+           e->defaults < 0;
+}
+
+/* The node structs of all columns.  They belong to Nodes, which the plan keeps alive. */
+static int read_columns(rb_encoder *e)
+{
+    PyObject *nodes = PyObject_GetAttrString(e->plan, "nodes");
+    e->names = PyObject_GetAttrString(e->plan, "names");
+    int failed = !nodes || !e->names || !PyTuple_Check(nodes) || !PyTuple_Check(e->names) ||
+                 PyTuple_GET_SIZE(nodes) != PyTuple_GET_SIZE(e->names);
+    if (!failed) {
+        e->columns = PyTuple_GET_SIZE(nodes);
+        e->nodes = PyMem_Calloc((size_t)e->columns + 1, sizeof *e->nodes);
+        failed = !e->nodes;
+    }
+    for (Py_ssize_t i = 0; !failed && i < e->columns; i++) {
+        e->nodes[i] = rb_node_of(PyTuple_GET_ITEM(nodes, i));
+        failed = !e->nodes[i];
+    }
+    Py_XDECREF(nodes);
+    return failed;
+}
+
+static int read_groups(rb_encoder *e)
+{
+    e->groups = PyObject_GetAttrString(e->plan, "nested");
+    if (!e->groups || !PyTuple_Check(e->groups))
+        return -1;
+    if (!PyTuple_GET_SIZE(e->groups))
+        return 0;
+    e->grouped = PyMem_Calloc((size_t)e->columns + 1, 1);
+    e->lengths = PyMem_Calloc((size_t)e->columns + 1, sizeof *e->lengths);
+    return !e->grouped || !e->lengths;
+}
+
+static int encoder_init(rb_encoder *e, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"plan", "options", NULL};
+    PyObject *plan, *options;
+    if (e->plan)
+        return PyErr_SetString(PyExc_RuntimeError, "RowEncoder is already initialised"), -1;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO", names, &plan, &options))
+        return -1;
+    e->plan = Py_NewRef(plan);
+    e->options = Py_NewRef(options);
+    e->context = PyObject_CallOneArg(rb_py.make_context, options);
+    if (!e->context || read_options(e) || read_columns(e) || read_groups(e)) {
+        PyMem_Free(e->nodes);
+        e->nodes = NULL;
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_ValueError, "malformed plan");
+        return -1;
+    }
+    return 0;
+}
+
+static int encoder_traverse(rb_encoder *e, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(e));
+    Py_VISIT(e->plan);
+    Py_VISIT(e->options);
+    Py_VISIT(e->context);
+    Py_VISIT(e->names);
+    Py_VISIT(e->groups);
+    return 0;
+}
+
+static void encoder_dealloc(rb_encoder *e)
+{
+    PyTypeObject *type = Py_TYPE(e);
+    PyObject_GC_UnTrack(e);
+    Py_XDECREF(e->bytes);
+    Py_XDECREF(e->plan);
+    Py_XDECREF(e->options);
+    Py_XDECREF(e->context);
+    Py_XDECREF(e->names);
+    Py_XDECREF(e->groups);
+    PyMem_Free(e->nodes);
+    PyMem_Free(e->grouped);
+    PyMem_Free(e->lengths);
+    PyMem_Free(e->prefix);
+    PyMem_Free(e->offsets);
+    type->tp_free((PyObject *)e);
+    Py_DECREF(type);
+}
+
+static PyObject *get_implementation(rb_encoder *e, void *unused)
+{
+    return PyUnicode_FromString("c");
+}
+
+static PyMethodDef methods[] = {
+    {"append", (PyCFunction)encoder_append, METH_O, "Put bytes that are no row into the buffer."},
+    {"write", (PyCFunction)encoder_write, METH_O, "Encode one row."},
+    {"fill", (PyCFunction)(void (*)(void))encoder_fill, METH_FASTCALL,
+     "fill(rows, limit, on_error): encode rows until the buffer has `limit` bytes; whether they ended."},
+    {"take", (PyCFunction)encoder_take, METH_NOARGS, "The buffer's bytes; it is empty afterwards."},
+    {NULL, NULL, 0, NULL}};
+
+static PyMemberDef members[] = {
+    {"index", T_PYSSIZET, offsetof(rb_encoder, index), READONLY, "rows taken so far, good or bad"},
+    {"rows", T_PYSSIZET, offsetof(rb_encoder, rows), READONLY, "rows in the buffer"},
+    {NULL, 0, 0, 0, NULL}};
+
+static PyGetSetDef getset[] = {{"implementation", (getter)get_implementation, NULL, NULL, NULL},
+                               {NULL, NULL, NULL, NULL, NULL}};
+
+static PyType_Slot slots[] = {{Py_tp_doc, "Encodes rows of one plan into a growing buffer."},
+                              {Py_tp_init, encoder_init},
+                              {Py_tp_dealloc, encoder_dealloc},
+                              {Py_tp_traverse, encoder_traverse},
+                              {Py_tp_methods, methods},
+                              {Py_tp_members, members},
+                              {Py_tp_getset, getset},
+                              {Py_mp_length, encoder_length},
+                              {0, NULL}};
+
+PyType_Spec rb_encoder_spec = {
+    .name = "rowbinary._speedups.RowEncoder",
+    .basicsize = sizeof(rb_encoder),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = slots,
+};

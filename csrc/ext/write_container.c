@@ -1,0 +1,110 @@
+/* Arrays, tuples, maps and variants.  A list or dict can be changed by code that runs while its
+ * values are read (a tzinfo, an __index__): items are held, sizes compared at every step. */
+#include "write_scalar.h"
+
+static int write_list_items(rb_encoder *e, const rb_node *child, PyObject *list, Py_ssize_t count)
+{
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (RB_UNLIKELY(PyList_GET_SIZE(list) != count))
+            return -1;
+        PyObject *item = Py_NewRef(PyList_GET_ITEM(list, i));
+        int failed = rb_write_value(e, child, item);
+        Py_DECREF(item);
+        if (RB_UNLIKELY(failed))
+            return -1;
+    }
+    return PyList_GET_SIZE(list) == count ? 0 : -1;
+}
+
+static int write_tuple_items(rb_encoder *e, const rb_node *child, PyObject *tuple, Py_ssize_t count)
+{
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (RB_UNLIKELY(rb_write_value(e, child, PyTuple_GET_ITEM(tuple, i))))
+            return -1;
+    return 0;
+}
+
+int rb_write_array(rb_encoder *e, const rb_node *node, PyObject *value)
+{
+    int is_list = PyList_CheckExact(value);
+    if (!is_list && !PyTuple_CheckExact(value))
+        return rb_write_reference(e, node, value);
+    Py_ssize_t count = Py_SIZE(value);
+    if (count > RB_MAX_STRING || rb_need(e, RB_VARINT_MAX))
+        return -1;
+    e->p = rb_put_varint(e->p, (uint64_t)count);
+    int failed = is_list ? write_list_items(e, node->children[0], value, count)
+                         : write_tuple_items(e, node->children[0], value, count);
+    e->array_count = count;
+    return failed;
+}
+
+int rb_write_tuple(rb_encoder *e, const rb_node *node, PyObject *value)
+{
+    int is_list = PyList_CheckExact(value);
+    if (!is_list && !PyTuple_Check(value))
+        return rb_write_reference(e, node, value);
+    if (Py_SIZE(value) != node->count)
+        return -1;
+    for (Py_ssize_t i = 0; i < node->count; i++) {
+        if (Py_SIZE(value) != node->count)
+            return -1;
+        PyObject *item = Py_NewRef(is_list ? PyList_GET_ITEM(value, i) : PyTuple_GET_ITEM(value, i));
+        int failed = rb_write_value(e, node->children[i], item);
+        Py_DECREF(item);
+        if (failed)
+            return -1;
+    }
+    return Py_SIZE(value) == node->count ? 0 : -1;
+}
+
+int rb_write_map(rb_encoder *e, const rb_node *node, PyObject *value)
+{
+    if (!PyDict_CheckExact(value))
+        return rb_write_reference(e, node, value);
+    Py_ssize_t count = PyDict_GET_SIZE(value), written = 0, position = 0;
+    PyObject *key, *item;
+    if (rb_need(e, RB_VARINT_MAX))
+        return -1;
+    e->p = rb_put_varint(e->p, (uint64_t)count);
+    while (PyDict_Next(value, &position, &key, &item)) {
+        Py_INCREF(key);
+        Py_INCREF(item);
+        int failed = rb_write_value(e, node->children[0], key) || rb_write_value(e, node->children[1], item);
+        Py_DECREF(key);
+        Py_DECREF(item);
+        if (failed || PyDict_GET_SIZE(value) != count)
+            return -1;
+        written++;
+    }
+    return written == count ? 0 : -1;
+}
+
+int rb_write_variant(rb_encoder *e, const rb_node *node, PyObject *value)
+{
+    int member = -1;
+    if (value == Py_None) {
+        uint8_t null = 0xFF;
+        return rb_put(e, &null, 1);
+    }
+    if (PyUnicode_CheckExact(value))
+        member = node->natural[3];
+    else if (PyLong_CheckExact(value))
+        member = node->natural[1];
+    else if (PyFloat_CheckExact(value))
+        member = node->natural[2];
+    else if (PyBool_Check(value))
+        member = node->natural[0];
+    if (member < 0)
+        return rb_write_reference(e, node, value);
+    /* The member may still refuse the value; then the reference tries the others. */
+    Py_ssize_t before = rb_size(e);
+    uint8_t discriminator = (uint8_t)member;
+    if (rb_put(e, &discriminator, 1) == 0 && rb_write_value(e, node->children[member], value) == 0)
+        return 0;
+    if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception))
+        return -1;
+    PyErr_Clear();
+    e->p = e->start + before;
+    return rb_write_reference(e, node, value);
+}

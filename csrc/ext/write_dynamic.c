@@ -1,0 +1,213 @@
+/* Values without a declared type: type tag and value, for the Python types that need no thought. */
+#include "write_scalar.h"
+
+enum { TAG_NOTHING = 0x00, TAG_UINT64 = 0x04, TAG_INT64 = 0x0A, TAG_FLOAT64 = 0x0E, TAG_DATETIME64 = 0x13, TAG_STRING = 0x15,
+       TAG_ARRAY = 0x1E, TAG_NULLABLE = 0x23, TAG_BOOL = 0x2D };
+
+/* rowbinary._dynamic.write_natural, for everything else. */
+static int RB_COLD write_reference(rb_encoder *e, PyObject *value, rb_limits limits)
+{
+    PyObject *scratch = PyByteArray_FromStringAndSize(NULL, 0);
+    PyObject *depth = PyLong_FromLong(e->depth), *done = NULL;
+    PyObject *pair = Py_BuildValue("(II)", limits.paths, limits.types);
+    int failed = -1;
+    if (scratch && depth && pair && !PyObject_SetAttr(e->context, rb_py.s_depth, depth))
+        done = PyObject_CallFunctionObjArgs(rb_py.write_natural, scratch, value, e->context, pair, NULL);
+    if (done)
+        failed = rb_append_object(e, scratch);
+    Py_XDECREF(done);
+    Py_XDECREF(pair);
+    Py_XDECREF(depth);
+    Py_XDECREF(scratch);
+    return failed;
+}
+
+/* Whether json="text" might make a date of it.  Must say yes to everything that
+ * _text.retype_string recognises, so it knows only what every date has. */
+int rb_date_like(PyObject *text)
+{
+    Py_ssize_t size = PyUnicode_GET_LENGTH(text), digits = 0;
+    if (size < 6 || size > 80)
+        return 0;
+    if (!PyUnicode_IS_COMPACT_ASCII(text))
+        return 0;
+    const Py_UCS1 *data = PyUnicode_1BYTE_DATA(text);
+    for (Py_ssize_t i = 0; i < size; i++)
+        digits += data[i] >= '0' && data[i] <= '9';
+    return digits >= 3;
+}
+
+static inline int put_tag(rb_encoder *e, uint8_t tag)
+{
+    if (rb_need(e, 1))
+        return -1;
+    *e->p++ = tag;
+    return 0;
+}
+
+static inline int put_tagged_word(rb_encoder *e, uint8_t tag, uint64_t word)
+{
+    if (rb_need(e, 9))
+        return -1;
+    *e->p = tag;
+    memcpy(e->p + 1, &word, 8);
+    e->p += 9;
+    return 0;
+}
+
+static inline int write_int(rb_encoder *e, PyObject *value, rb_limits limits)
+{
+    uint64_t magnitude;
+    int negative;
+    if (RB_UNLIKELY(!rb_long_parts(value, &magnitude, &negative)))
+        return write_reference(e, value, limits);
+    if (RB_LIKELY(magnitude >> 63 == 0))
+        return put_tagged_word(e, TAG_INT64, negative ? 0 - magnitude : magnitude);
+    if (negative)
+        return write_reference(e, value, limits);
+    return put_tagged_word(e, TAG_UINT64, magnitude);
+}
+
+/* --- lists ---------------------------------------------------------------------------------------- */
+
+enum { HAS_NONE = 1, HAS_INT = 2, HAS_FLOAT = 4, HAS_STR = 8, HAS_BOOL = 16, HAS_DICT = 32, HAS_OTHER = 64 };
+
+static int list_kinds(PyObject *list)
+{
+    int kinds = 0;
+    Py_ssize_t count = PyList_GET_SIZE(list);
+    for (Py_ssize_t i = 0; i < count && kinds < HAS_OTHER; i++) {
+        PyTypeObject *type = Py_TYPE(PyList_GET_ITEM(list, i));
+        kinds |= type == &PyUnicode_Type ? HAS_STR
+                 : type == &PyLong_Type  ? HAS_INT
+                 : type == &PyFloat_Type ? HAS_FLOAT
+                 : type == &PyDict_Type  ? HAS_DICT
+                 : type == &PyBool_Type  ? HAS_BOOL
+                 : type == Py_TYPE(Py_None) ? HAS_NONE
+                                            : HAS_OTHER;
+    }
+    return kinds;
+}
+
+static int has_date_like(PyObject *list)
+{
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
+        PyObject *item = PyList_GET_ITEM(list, i);
+        if (PyUnicode_CheckExact(item) && rb_date_like(item))
+            return 1;
+    }
+    return 0;
+}
+
+/* One element of Array(Nullable(T)); -1 also for an int beyond Int64: the list needs another T. */
+static inline int write_element(rb_encoder *e, PyObject *item, uint8_t tag)
+{
+    if (rb_need(e, 10))
+        return -1;
+    if (item == Py_None) {
+        *e->p++ = 1;
+        return 0;
+    }
+    *e->p++ = 0;
+    int64_t number;
+    switch (tag) {
+    case TAG_INT64:
+        if (!rb_long_signed(item, 64, &number))
+            return -1;
+        memcpy(e->p, &number, 8);
+        e->p += 8;
+        return 0;
+    case TAG_FLOAT64:
+        if (!PyFloat_CheckExact(item))
+            return -1;
+        memcpy(e->p, &PyFloat_AS_DOUBLE(item), 8);
+        e->p += 8;
+        return 0;
+    case TAG_BOOL:
+        *e->p++ = item == Py_True;
+        return 0;
+    default:
+        return PyUnicode_CheckExact(item) ? rb_put_str(e, item) : -1;
+    }
+}
+
+/* No code of the caller runs here, so the list stays as it is. */
+static int write_scalars(rb_encoder *e, PyObject *list, uint8_t tag)
+{
+    Py_ssize_t count = PyList_GET_SIZE(list);
+    if (rb_need(e, 3 + RB_VARINT_MAX))
+        return -1;
+    *e->p++ = TAG_ARRAY;
+    *e->p++ = TAG_NULLABLE;
+    *e->p++ = tag;
+    e->p = rb_put_varint(e->p, (uint64_t)count);
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (RB_UNLIKELY(write_element(e, PyList_GET_ITEM(list, i), tag)))
+            return -1;
+    return 0;
+}
+
+static int write_list(rb_encoder *e, PyObject *list, rb_limits limits)
+{
+    Py_ssize_t before = rb_size(e);
+    int kinds = list_kinds(list), failed = 1;
+    int scalars = kinds & ~HAS_NONE, text = e->json == RB_JSON_TEXT;
+    if (e->depth >= RB_MAX_DEPTH)
+        return -1;
+    if (scalars == HAS_STR || scalars == 0) {
+        if (!text || !scalars || !has_date_like(list))
+            failed = write_scalars(e, list, TAG_STRING);
+    } else if (scalars == HAS_INT) {
+        failed = write_scalars(e, list, TAG_INT64);
+    } else if (scalars == HAS_FLOAT && !text) {
+        failed = write_scalars(e, list, TAG_FLOAT64);
+    } else if (scalars == HAS_BOOL) {
+        failed = write_scalars(e, list, TAG_BOOL);
+    } else if (kinds == HAS_DICT && e->json != RB_JSON_STRING) {
+        e->depth++;
+        failed = rb_write_objects(e, list, limits);
+        e->depth--;
+    }
+    if (!failed)
+        return 0;
+    if (failed < 0 && PyErr_Occurred())
+        return -1;
+    e->p = e->start + before;
+    return write_reference(e, list, limits);
+}
+
+/* Append type tag and value of a Dynamic. */
+int rb_write_dynamic(rb_encoder *e, PyObject *value, rb_limits limits)
+{
+    PyTypeObject *type = Py_TYPE(value);
+    if (type == &PyUnicode_Type) {
+        if (e->json == RB_JSON_TEXT && rb_date_like(value))
+            return write_reference(e, value, limits);
+        return put_tag(e, TAG_STRING) ? -1 : rb_put_str(e, value);
+    }
+    if (type == &PyLong_Type)
+        return write_int(e, value, limits);
+    if (type == &PyFloat_Type && e->json != RB_JSON_TEXT) {
+        uint64_t word;
+        memcpy(&word, &PyFloat_AS_DOUBLE(value), 8);
+        return put_tagged_word(e, TAG_FLOAT64, word);
+    }
+    if (type == &PyBool_Type)
+        return put_tag(e, TAG_BOOL) || put_tag(e, value == Py_True) ? -1 : 0;
+    if (type == &PyList_Type)
+        return write_list(e, value, limits);
+    if (value == Py_None)
+        return put_tag(e, TAG_NOTHING);
+    if (type == &PyFloat_Type && isfinite(PyFloat_AS_DOUBLE(value))) {
+        uint64_t word;
+        memcpy(&word, &PyFloat_AS_DOUBLE(value), 8);
+        return put_tagged_word(e, TAG_FLOAT64, word);
+    }
+    int64_t nanos;
+    if (e->json != RB_JSON_TEXT && rb_datetime_nanos(e, value, &nanos) == 0) {
+        uint8_t tag[2] = {TAG_DATETIME64, 9};
+        return rb_put(e, tag, 2) || rb_put(e, &nanos, 8) ? -1 : 0;
+    }
+    PyErr_Clear(); /* whatever a zone raised, it will raise again there */
+    return write_reference(e, value, limits);
+}

@@ -1,0 +1,371 @@
+/* JSON cells from dicts: the walk that flattens a document into paths.
+ *
+ * Everything unusual (JSON text, other mappings, typed values, keys that are no plain str, paths
+ * that collide) makes the walk give up; the cell is then written by the reference. */
+#include "write_scalar.h"
+
+static int walk(rb_encoder *e, const rb_node *node, PyObject *dict, rb_limits limits, uint64_t *count);
+
+/* --- paths ----------------------------------------------------------------------------------------- */
+
+static int RB_COLD grow_prefix(rb_encoder *e, size_t need)
+{
+    size_t room = e->prefix_room * 2 + need + 64;
+    uint8_t *moved = PyMem_Realloc(e->prefix, room);
+    if (!moved)
+        return -1;
+    e->prefix = moved;
+    e->prefix_room = room;
+    return 0;
+}
+
+static int RB_COLD grow_offsets(rb_encoder *e)
+{
+    size_t room = e->offset_room * 2 + 64;
+    uint32_t *moved = PyMem_Realloc(e->offsets, room * sizeof *moved);
+    if (!moved)
+        return -1;
+    e->offsets = moved;
+    e->offset_room = room;
+    return 0;
+}
+
+/* The UTF-8 of an exact str key.  NULL for a lone surrogate. */
+static inline const uint8_t *key_bytes(PyObject *key, Py_ssize_t *size)
+{
+    if (RB_LIKELY(PyUnicode_IS_COMPACT_ASCII(key))) {
+        *size = PyUnicode_GET_LENGTH(key);
+        return PyUnicode_1BYTE_DATA(key);
+    }
+    return (const uint8_t *)PyUnicode_AsUTF8AndSize(key, size);
+}
+
+/* prefix + key as the path of the next value, and its place for the collision check. */
+static inline int put_path(rb_encoder *e, const uint8_t *key, size_t size)
+{
+    size_t whole = e->prefix_size + size;
+    if (RB_UNLIKELY(whole > (size_t)RB_MAX_STRING) || rb_need(e, whole + RB_VARINT_MAX))
+        return -1;
+    if (RB_UNLIKELY(e->offset_count == e->offset_room) && grow_offsets(e))
+        return -1;
+    e->offsets[e->offset_count++] = (uint32_t)(rb_size(e) - e->row_start);
+    e->p = rb_put_varint(e->p, whole);
+    if (e->prefix_size) {
+        rb_copy(e->p, e->prefix, e->prefix_size);
+        e->p += e->prefix_size;
+    }
+    rb_copy(e->p, key, size);
+    e->p += size;
+    return 0;
+}
+
+static int push_prefix(rb_encoder *e, const uint8_t *key, size_t size)
+{
+    if (e->prefix_size + size + 1 > e->prefix_room && grow_prefix(e, size + 1))
+        return -1;
+    memcpy(e->prefix + e->prefix_size, key, size);
+    e->prefix_size += size;
+    e->prefix[e->prefix_size++] = '.';
+    return 0;
+}
+
+/* --- collisions ------------------------------------------------------------------------------------- */
+
+static uint64_t hash_path(const uint8_t *text, size_t size)
+{
+    uint64_t hash = 0xCBF29CE484222325ULL;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ text[i]) * 0x100000001B3ULL;
+    return hash ^ hash >> 32;
+}
+
+static const uint8_t *read_path(const rb_encoder *e, uint32_t offset, size_t *size)
+{
+    const uint8_t *at = e->start + e->row_start + offset;
+    unsigned shift = 0;
+    *size = 0;
+    do {
+        *size |= (size_t)(*at & 0x7F) << shift;
+        shift += 7;
+    } while (*at++ & 0x80);
+    return at;
+}
+
+/* Whether two of the paths written since `first` are equal (-1: no memory). */
+static int collide(const rb_encoder *e, size_t first)
+{
+    size_t count = e->offset_count - first, room = 16;
+    while (room < count * 2)
+        room *= 2;
+    uint32_t *table = PyMem_Calloc(room, sizeof *table); /* 0 is free, else 1 + index */
+    if (!table)
+        return -1;
+    int found = 0;
+    for (size_t i = first; i < e->offset_count && !found; i++) {
+        size_t size, other_size;
+        const uint8_t *path = read_path(e, e->offsets[i], &size);
+        size_t slot = hash_path(path, size) & (room - 1);
+        for (; table[slot]; slot = (slot + 1) & (room - 1)) {
+            const uint8_t *other = read_path(e, e->offsets[first + table[slot] - 1], &other_size);
+            if (size == other_size && memcmp(path, other, size) == 0) {
+                found = 1;
+                break;
+            }
+        }
+        table[slot] = (uint32_t)(i - first) + 1;
+    }
+    PyMem_Free(table);
+    return found;
+}
+
+/* --- the walk --------------------------------------------------------------------------------------- */
+
+/* What the type says of this path: 1 and *typed when declared, 0 when skipped, 2 when dynamic. */
+static int resolve(rb_encoder *e, const rb_node *node, PyObject *key, const uint8_t *bytes, Py_ssize_t size,
+                   const rb_node **typed)
+{
+    PyObject *path, *rule;
+    if (e->prefix_size) {
+        if (push_prefix(e, bytes, (size_t)size))
+            return -1;
+        e->prefix_size -= (size_t)size + 1;
+        path = PyUnicode_DecodeUTF8((const char *)e->prefix, (Py_ssize_t)e->prefix_size + size, NULL);
+    } else {
+        path = Py_NewRef(key);
+    }
+    if (!path)
+        return -1;
+    rule = Py_XNewRef(PyDict_GetItemWithError(node->paths, path));
+    if (!rule && !PyErr_Occurred())
+        rule = PyObject_CallMethodOneArg(node->rules, rb_py.s_resolve, path);
+    Py_DECREF(path);
+    if (!rule)
+        return -1;
+    int answer = rule == Py_False ? 0 : rule == Py_True ? 2 : 1;
+    if (answer == 1) {
+        *typed = rb_node_of(rule);
+        answer = *typed ? 1 : -1;
+    }
+    Py_DECREF(rule); /* the rules keep typed nodes alive */
+    return answer;
+}
+
+static int takes_null(const rb_node *node)
+{
+    if (node->op == RB_OP_LOW_CARDINALITY)
+        node = node->children[0];
+    return node->op == RB_OP_NULLABLE || node->op == RB_OP_VARIANT || node->op == RB_OP_DYNAMIC;
+}
+
+static int write_typed(rb_encoder *e, const rb_node *typed, PyObject *value, const uint8_t *key, Py_ssize_t size,
+                       uint64_t *count)
+{
+    if (e->json == RB_JSON_TEXT)
+        return -1; /* coercion is the reference's */
+    if (value == Py_None && !takes_null(typed))
+        return 0;
+    if (put_path(e, key, (size_t)size))
+        return -1;
+    ++*count;
+    size_t prefix = e->prefix_size;
+    int failed = rb_write_value(e, typed, value);
+    e->prefix_size = prefix;
+    return failed;
+}
+
+static int walk_nested(rb_encoder *e, const rb_node *node, PyObject *dict, rb_limits limits, const uint8_t *key,
+                       Py_ssize_t size, uint64_t *count)
+{
+    size_t prefix = e->prefix_size;
+    if (e->depth >= RB_MAX_DEPTH || push_prefix(e, key, (size_t)size))
+        return -1;
+    e->nested = 1;
+    e->depth++;
+    int failed = walk(e, node, dict, limits, count);
+    e->depth--;
+    e->prefix_size = prefix;
+    return failed;
+}
+
+/* Types that can neither be an object nor stand for null: these are leaves for sure. */
+static inline int is_leaf(rb_encoder *e, PyObject *value)
+{
+    PyTypeObject *type = Py_TYPE(value);
+    if (type == &PyFloat_Type)
+        return e->json != RB_JSON_TEXT || isfinite(PyFloat_AS_DOUBLE(value));
+    return type == &PyUnicode_Type || type == &PyLong_Type || type == &PyBool_Type || type == &PyList_Type ||
+           rb_is_rare_leaf(value);
+}
+
+static int walk_item(rb_encoder *e, const rb_node *node, PyObject *key, PyObject *value, rb_limits limits,
+                     uint64_t *count)
+{
+    Py_ssize_t size;
+    if (RB_UNLIKELY(!PyUnicode_CheckExact(key)))
+        return -1;
+    const uint8_t *bytes = key_bytes(key, &size);
+    if (RB_UNLIKELY(!bytes))
+        return -1;
+    e->dotted |= rb_has_dot(bytes, (size_t)size);
+    if (node->rules) {
+        const rb_node *typed = NULL;
+        int rule = resolve(e, node, key, bytes, size, &typed);
+        if (rule <= 0)
+            return rule;
+        if (rule == 1)
+            return write_typed(e, typed, value, bytes, size, count);
+    }
+    if (value == Py_None) {
+        e->nulls = 1;
+        return 0;
+    }
+    if (PyDict_CheckExact(value))
+        return walk_nested(e, node, value, limits, bytes, size, count);
+    if (!is_leaf(e, value) || put_path(e, bytes, (size_t)size))
+        return -1;
+    ++*count;
+    return rb_write_dynamic(e, value, limits);
+}
+
+static int walk(rb_encoder *e, const rb_node *node, PyObject *dict, rb_limits limits, uint64_t *count)
+{
+    Py_ssize_t size = PyDict_GET_SIZE(dict), position = 0;
+    PyObject *key, *value;
+    while (PyDict_Next(dict, &position, &key, &value)) {
+        Py_INCREF(key);
+        Py_INCREF(value);
+        int failed = walk_item(e, node, key, value, limits, count);
+        Py_DECREF(value);
+        Py_DECREF(key);
+        if (RB_UNLIKELY(failed || PyDict_GET_SIZE(dict) != size))
+            return -1;
+    }
+    return 0;
+}
+
+/* The number of paths stands first and is known last: one byte is kept free for it. */
+static int put_count(rb_encoder *e, Py_ssize_t at, uint64_t count, size_t first)
+{
+    unsigned more = rb_varint_size(count) - 1;
+    if (more) {
+        if (rb_need(e, more))
+            return -1;
+        memmove(e->start + at + 1 + more, e->start + at + 1, (size_t)(rb_size(e) - at - 1));
+        e->p += more;
+        for (size_t i = first; i < e->offset_count; i++)
+            e->offsets[i] += more;
+    }
+    rb_put_varint(e->start + at, count);
+    return 0;
+}
+
+/* One document: number of paths, paths and values.  `node` brings the rules, if any. */
+static int write_object(rb_encoder *e, const rb_node *node, PyObject *dict, rb_limits limits)
+{
+    size_t prefix = e->prefix_size, first = e->offset_count;
+    int dotted = e->dotted, nested = e->nested, nulls = e->nulls, failed;
+    uint64_t count = 0;
+    if (e->depth >= RB_MAX_DEPTH || rb_need(e, 1))
+        return -1;
+    Py_ssize_t at = rb_size(e);
+    e->p++;
+    /* A document inside an array starts paths of its own: keep the outer prefix in front, unused. */
+    uint8_t *outer = e->prefix;
+    size_t outer_room = e->prefix_room;
+    if (prefix) {
+        e->prefix = NULL;
+        e->prefix_room = 0;
+    }
+    e->prefix_size = 0;
+    e->dotted = e->nested = e->nulls = 0;
+    e->depth++;
+    failed = walk(e, node, dict, limits, &count) || put_count(e, at, count, first);
+    e->depth--;
+    /* Only a dotted key beside a nested object can make two paths equal. */
+    if (!failed && e->dotted && e->nested)
+        failed = (e->nulls && e->duplicates_error) || collide(e, first) != 0;
+    if (prefix) {
+        PyMem_Free(e->prefix);
+        e->prefix = outer;
+        e->prefix_room = outer_room;
+    }
+    e->prefix_size = prefix;
+    e->offset_count = first;
+    e->dotted = dotted;
+    e->nested = nested;
+    e->nulls = nulls;
+    return failed ? -1 : 0;
+}
+
+static uint8_t *put_json_tag(uint8_t *out, rb_limits limits)
+{
+    *out++ = 0x30;
+    *out++ = 0; /* version */
+    out = rb_put_varint(out, limits.paths);
+    *out++ = (uint8_t)limits.types;
+    memset(out, 0, 3); /* no typed paths, SKIP, SKIP REGEXP */
+    return out + 3;
+}
+
+/* What a string or array among objects of one array is stored as depends on the others in text. */
+static int is_simple(PyObject *dict)
+{
+    Py_ssize_t position = 0;
+    PyObject *key, *value;
+    while (PyDict_Next(dict, &position, &key, &value)) {
+        if (PyUnicode_CheckExact(value) ? rb_date_like(value)
+                                        : !(PyLong_CheckExact(value) || PyBool_Check(value) || value == Py_None ||
+                                            (PyFloat_CheckExact(value) && isfinite(PyFloat_AS_DOUBLE(value)))))
+            return 0;
+    }
+    return 1;
+}
+
+static const rb_node plain_json = {.op = RB_OP_JSON};
+
+/* Array(JSON(max_dynamic_types=..., max_dynamic_paths=...)) of a list of exact dicts; 1 = not me. */
+int rb_write_objects(rb_encoder *e, PyObject *list, rb_limits limits)
+{
+    Py_ssize_t count = PyList_GET_SIZE(list);
+    if (rb_need(e, 16 + RB_VARINT_MAX))
+        return -1;
+    *e->p++ = 0x1E;
+    e->p = put_json_tag(e->p, limits);
+    e->p = rb_put_varint(e->p, (uint64_t)count);
+    rb_limits inner = {limits.paths / 4, limits.types / 2};
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *item = Py_NewRef(PyList_GET_ITEM(list, i));
+        int failed = !PyDict_CheckExact(item) || (e->json == RB_JSON_TEXT && !is_simple(item));
+        if (!failed)
+            failed = write_object(e, &plain_json, item, inner);
+        Py_DECREF(item);
+        if (failed || PyList_GET_SIZE(list) != count)
+            return PyErr_Occurred() ? -1 : 1;
+    }
+    return 0;
+}
+
+/* A cell of a JSON column or typed path. */
+int rb_write_json(rb_encoder *e, const rb_node *node, PyObject *value)
+{
+    Py_ssize_t before = rb_size(e);
+    if (e->json == RB_JSON_STRING)
+        return rb_write_reference(e, node, value);
+    if (value == Py_None) {
+        uint8_t none = 0;
+        return rb_put(e, &none, 1);
+    }
+    if (PyDict_CheckExact(value)) {
+        rb_limits limits = {node->max_paths / 4, node->max_types / 2};
+        e->document++;
+        int failed = write_object(e, node, value, limits);
+        e->document--;
+        if (!failed)
+            return 0;
+        if (e->document || (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception)))
+            return -1;
+        PyErr_Clear();
+        e->p = e->start + before;
+    }
+    return rb_write_reference(e, node, value);
+}

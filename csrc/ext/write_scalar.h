@@ -1,0 +1,168 @@
+/* Fast paths of the scalar writers: exact Python types whose bytes need no thought.
+ * rb_write_<stem> of every other value is the reference writer of the same stem. */
+#ifndef WRITE_SCALAR_H
+#define WRITE_SCALAR_H
+
+#include "rowbinary.h"
+
+/* Magnitude and sign of an exact int of at most 64 bits; 0 when it has more. */
+static inline int rb_long_parts(PyObject *value, uint64_t *magnitude, int *negative)
+{
+#if PYLONG_BITS_IN_DIGIT != 30
+#error "a CPython built with 15-bit digits is not supported"
+#endif
+#if PY_VERSION_HEX >= 0x030C0000
+    const digit *digits = ((PyLongObject *)value)->long_value.ob_digit;
+    uintptr_t tag = ((PyLongObject *)value)->long_value.lv_tag;
+    Py_ssize_t count = (Py_ssize_t)(tag >> 3);
+    *negative = (tag & 3) == 2;
+#else
+    const digit *digits = ((PyLongObject *)value)->ob_digit;
+    Py_ssize_t count = Py_SIZE(value);
+    *negative = count < 0;
+    count = count < 0 ? -count : count;
+#endif
+    switch (count) {
+    case 0:
+        *magnitude = 0;
+        return 1;
+    case 1:
+        *magnitude = digits[0];
+        return 1;
+    case 2:
+        *magnitude = (uint64_t)digits[0] | (uint64_t)digits[1] << 30;
+        return 1;
+    case 3:
+        if (digits[2] >= 16)
+            return 0;
+        *magnitude = (uint64_t)digits[0] | (uint64_t)digits[1] << 30 | (uint64_t)digits[2] << 60;
+        return 1;
+    }
+    return 0;
+}
+
+/* An exact int that fits a signed integer of `bits` bits. */
+static inline int rb_long_signed(PyObject *value, int bits, int64_t *out)
+{
+    uint64_t magnitude;
+    int negative;
+    if (!PyLong_CheckExact(value) || !rb_long_parts(value, &magnitude, &negative))
+        return 0;
+    uint64_t limit = (uint64_t)1 << (bits - 1);
+    if (RB_UNLIKELY(magnitude >= limit + (uint64_t)negative))
+        return 0;
+    *out = negative ? (int64_t)(0 - magnitude) : (int64_t)magnitude;
+    return 1;
+}
+
+static inline int rb_long_unsigned(PyObject *value, int bits, uint64_t *out)
+{
+    int negative;
+    if (!PyLong_CheckExact(value) || !rb_long_parts(value, out, &negative) || negative)
+        return 0;
+    return bits == 64 || *out >> bits == 0;
+}
+
+static inline int rb_put(rb_encoder *e, const void *data, size_t size)
+{
+    if (rb_need(e, size))
+        return -1;
+    memcpy(e->p, data, size);
+    e->p += size;
+    return 0;
+}
+
+static inline int rb_put_signed(rb_encoder *e, const rb_node *node, PyObject *value, int width)
+{
+    int64_t number;
+    if (RB_UNLIKELY(!rb_long_signed(value, 8 * width, &number)))
+        return rb_write_reference(e, node, value);
+    return rb_put(e, &number, (size_t)width); /* little-endian: the low bytes come first */
+}
+
+static inline int rb_put_unsigned(rb_encoder *e, const rb_node *node, PyObject *value, int width)
+{
+    uint64_t number;
+    if (RB_UNLIKELY(!rb_long_unsigned(value, 8 * width, &number)))
+        return rb_write_reference(e, node, value);
+    return rb_put(e, &number, (size_t)width);
+}
+
+/* 128 and 256 bits: values of 64 bits here, wider ones by the reference. */
+static inline int rb_put_wide(rb_encoder *e, const rb_node *node, PyObject *value, int width, int is_signed)
+{
+    uint64_t words[4], magnitude;
+    int negative;
+    if (!PyLong_CheckExact(value) || !rb_long_parts(value, &magnitude, &negative) || (negative && !is_signed))
+        return rb_write_reference(e, node, value);
+    words[0] = negative ? 0 - magnitude : magnitude;
+    words[1] = words[2] = words[3] = negative && magnitude ? UINT64_MAX : 0;
+    return rb_put(e, words, (size_t)width);
+}
+
+/* A float, or an int that is exact as one. */
+static inline int rb_as_double(PyObject *value, double *out)
+{
+    if (RB_LIKELY(PyFloat_CheckExact(value))) {
+        *out = PyFloat_AS_DOUBLE(value);
+        return 1;
+    }
+    uint64_t magnitude;
+    int negative;
+    if (PyLong_CheckExact(value) && rb_long_parts(value, &magnitude, &negative) &&
+        magnitude <= (uint64_t)1 << 53) {
+        *out = negative ? -(double)magnitude : (double)magnitude;
+        return 1;
+    }
+    return 0;
+}
+
+static inline int rb_put_float64(rb_encoder *e, const rb_node *node, PyObject *value)
+{
+    double number;
+    if (RB_UNLIKELY(!rb_as_double(value, &number)))
+        return rb_write_reference(e, node, value);
+    return rb_put(e, &number, 8);
+}
+
+/* The Float32 nearest to the value; an overflow to infinity is an error of the reference. */
+static inline int rb_as_single(PyObject *value, float *out)
+{
+    double number;
+    if (!rb_as_double(value, &number))
+        return 0;
+    *out = (float)number;
+    return *out - *out == 0 || number - number != 0;
+}
+
+/* Bytes of a String with their length in front. */
+static inline int rb_put_bytes(rb_encoder *e, const char *data, Py_ssize_t size)
+{
+    if (RB_UNLIKELY(size > RB_MAX_STRING) || rb_need(e, (size_t)size + RB_VARINT_MAX))
+        return -1;
+    e->p = rb_put_varint(e->p, (uint64_t)size);
+    rb_copy(e->p, (const uint8_t *)data, (size_t)size);
+    e->p += size;
+    return 0;
+}
+
+int rb_put_wide_str(rb_encoder *e, PyObject *text);
+
+/* An exact str, as UTF-8 with its length in front. */
+static inline int rb_put_str(rb_encoder *e, PyObject *text)
+{
+    if (RB_LIKELY(PyUnicode_IS_COMPACT_ASCII(text)))
+        return rb_put_bytes(e, (const char *)PyUnicode_1BYTE_DATA(text), PyUnicode_GET_LENGTH(text));
+    return rb_put_wide_str(e, text);
+}
+
+static inline int rb_put_string(rb_encoder *e, const rb_node *node, PyObject *value)
+{
+    if (RB_LIKELY(PyUnicode_CheckExact(value)))
+        return rb_put_str(e, value);
+    if (PyBytes_CheckExact(value))
+        return rb_put_bytes(e, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value));
+    return rb_write_reference(e, node, value);
+}
+
+#endif

@@ -1,0 +1,404 @@
+/* THE switch: every value of a declared type goes through rb_write_value. */
+#include "write_scalar.h"
+
+/* datetime.h keeps its table per source file: everything that needs it is in this one. */
+int rb_value_init(void)
+{
+    PyDateTime_IMPORT;
+    return PyDateTimeAPI ? 0 : -1;
+}
+
+/* Types besides the JSON ones that can neither be an object nor stand for null. */
+int rb_is_rare_leaf(PyObject *value)
+{
+    PyTypeObject *type = Py_TYPE(value);
+    return PyDateTime_CheckExact(value) || PyDate_CheckExact(value) || PyDelta_CheckExact(value) ||
+           type == &PyBytes_Type || type == &PyTuple_Type || (PyObject *)type == rb_py.uuid ||
+           (PyObject *)type == rb_py.decimal;
+}
+
+/* The UTF-8 of a str that is not ASCII, its length in front.  Python would cache the UTF-8 in the
+ * caller's object, which doubles its memory: so it is made here. */
+int RB_COLD rb_put_wide_str(rb_encoder *e, PyObject *text)
+{
+    Py_ssize_t count = PyUnicode_GET_LENGTH(text);
+    int kind = PyUnicode_KIND(text);
+    const void *data = PyUnicode_DATA(text);
+    size_t most = (size_t)count * (kind == 1 ? 2 : kind == 2 ? 3 : 4);
+    if (most > (size_t)RB_MAX_STRING || rb_need(e, most + 2 * RB_VARINT_MAX))
+        return -1;
+    /* The length comes first but is known last: write behind the longest length it can have. */
+    size_t reserved = rb_varint_size(most);
+    uint8_t *body = e->p + reserved, *out = body;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        size_t size = rb_put_utf8(out, PyUnicode_READ(kind, data, i));
+        if (!size)
+            return -1; /* a lone surrogate */
+        out += size;
+    }
+    size_t size = (size_t)(out - body);
+    uint8_t *begin = rb_put_varint(e->p, size);
+    if (begin != body)
+        memmove(begin, body, size);
+    e->p = begin + size;
+    return 0;
+}
+
+/* The reference writer, for values without a fast path here. */
+int RB_COLD rb_write_reference(rb_encoder *e, const rb_node *node, PyObject *value)
+{
+    PyObject *scratch = PyByteArray_FromStringAndSize(NULL, 0);
+    PyObject *depth = PyLong_FromLong(e->depth), *done = NULL;
+    int failed = -1;
+    if (scratch && depth && !PyObject_SetAttr(e->context, rb_py.s_depth, depth))
+        done = PyObject_CallFunctionObjArgs(rb_py.write_value, scratch, node->py, value, e->context, NULL);
+    if (done)
+        failed = rb_append_object(e, scratch);
+    if (done && node->op == RB_OP_ARRAY) {
+        PyObject *count = PyObject_GetAttr(e->context, rb_py.s_count);
+        e->array_count = count ? PyLong_AsSsize_t(count) : -1;
+        Py_XDECREF(count);
+    }
+    Py_XDECREF(done);
+    Py_XDECREF(depth);
+    Py_XDECREF(scratch);
+    return failed;
+}
+
+static int write_float32(rb_encoder *e, const rb_node *node, PyObject *value)
+{
+    float number;
+    if (!rb_as_single(value, &number))
+        return rb_write_reference(e, node, value);
+    return rb_put(e, &number, 4);
+}
+
+static int write_bfloat16(rb_encoder *e, const rb_node *node, PyObject *value)
+{
+    float number;
+    uint32_t bits;
+    if (!rb_as_single(value, &number))
+        return rb_write_reference(e, node, value);
+    memcpy(&bits, &number, 4);
+    if (number != number)
+        bits |= 0x400000; /* a NaN stays one without its low bits */
+    bits >>= 16;
+    return rb_put(e, &bits, 2);
+}
+
+static int write_bool(rb_encoder *e, const rb_node *node, PyObject *value)
+{
+    if (RB_UNLIKELY(!PyBool_Check(value)))
+        return rb_write_reference(e, node, value);
+    uint8_t byte = value == Py_True;
+    return rb_put(e, &byte, 1);
+}
+
+static int write_fixed_string(rb_encoder *e, const rb_node *node, PyObject *value)
+{
+    const char *data;
+    Py_ssize_t size;
+    if (PyBytes_CheckExact(value) && PyBytes_GET_SIZE(value) == (Py_ssize_t)node->size) {
+        data = PyBytes_AS_STRING(value);
+        size = PyBytes_GET_SIZE(value);
+    } else if (PyUnicode_CheckExact(value) && PyUnicode_IS_COMPACT_ASCII(value) &&
+               PyUnicode_GET_LENGTH(value) <= (Py_ssize_t)node->size) {
+        data = (const char *)PyUnicode_1BYTE_DATA(value);
+        size = PyUnicode_GET_LENGTH(value);
+    } else {
+        return rb_write_reference(e, node, value);
+    }
+    if (rb_need(e, node->size))
+        return -1;
+    memcpy(e->p, data, (size_t)size);
+    memset(e->p + size, 0, node->size - (size_t)size);
+    e->p += node->size;
+    return 0;
+}
+
+static int64_t date_days(PyObject *date)
+{
+    return rb_days(PyDateTime_GET_YEAR(date), PyDateTime_GET_MONTH(date), PyDateTime_GET_DAY(date));
+}
+
+static int write_date(rb_encoder *e, const rb_node *node, PyObject *value, int64_t low, int64_t high)
+{
+    int64_t days;
+    if (PyDate_CheckExact(value) || PyDateTime_CheckExact(value))
+        days = date_days(value);
+    else if (!rb_long_signed(value, 64, &days))
+        return rb_write_reference(e, node, value);
+    if (days < low || days > high)
+        return -1;
+    return rb_put(e, &days, node->size);
+}
+
+/* Microseconds that a datetime's zone is ahead of UTC; 0 on success. */
+static int zone_offset(rb_encoder *e, PyObject *value, int64_t *offset)
+{
+    *offset = 0;
+    PyObject *zone = PyDateTime_DATE_GET_TZINFO(value);
+    if (zone == PyDateTime_TimeZone_UTC)
+        return 0;
+    if (zone == Py_None)
+        return e->naive_utc ? 0 : -1;
+    PyObject *delta = PyObject_CallMethodOneArg(zone, rb_py.s_utcoffset, value);
+    int known = delta && PyDelta_CheckExact(delta);
+    if (known)
+        *offset = ((int64_t)PyDateTime_DELTA_GET_DAYS(delta) * 86400 + PyDateTime_DELTA_GET_SECONDS(delta)) * 1000000 +
+                  PyDateTime_DELTA_GET_MICROSECONDS(delta);
+    Py_XDECREF(delta);
+    return known ? 0 : -1;
+}
+
+/* Microseconds since the epoch of an exact datetime. */
+static int datetime_micros(rb_encoder *e, PyObject *value, int64_t *micros)
+{
+    int64_t offset;
+    if (zone_offset(e, value, &offset))
+        return -1;
+    int64_t seconds = date_days(value) * 86400 + PyDateTime_DATE_GET_HOUR(value) * 3600 +
+                      PyDateTime_DATE_GET_MINUTE(value) * 60 + PyDateTime_DATE_GET_SECOND(value);
+    *micros = seconds * 1000000 + PyDateTime_DATE_GET_MICROSECOND(value) - offset;
+    return 0;
+}
+
+/* Nanoseconds since the epoch of an exact datetime; -1 for every other value. */
+int rb_datetime_nanos(rb_encoder *e, PyObject *value, int64_t *nanos)
+{
+    int64_t micros;
+    if (!PyDateTime_CheckExact(value) || datetime_micros(e, value, &micros))
+        return -1;
+    return __builtin_mul_overflow(micros, 1000, nanos) ? -1 : 0;
+}
+
+/* a * b and a / b rounded down, in ticks of 10^scale per second. */
+static int micros_to_ticks(int64_t micros, const rb_node *node, int64_t *ticks)
+{
+    if (node->scale >= 6)
+        return __builtin_mul_overflow(micros, node->ticks / 1000000, ticks) ? -1 : 0;
+    int64_t unit = 1000000 / node->ticks;
+    *ticks = micros / unit - (micros % unit < 0);
+    return 0;
+}
+
+static int write_datetime(rb_encoder *e, const rb_node *node, PyObject *value)
+{
+    int64_t ticks;
+    if (!rb_long_signed(value, 64, &ticks)) {
+        int64_t micros;
+        if (!PyDateTime_CheckExact(value))
+            return rb_write_reference(e, node, value);
+        if (datetime_micros(e, value, &micros)) {
+            PyErr_Clear(); /* whatever the zone raised, it will raise again there */
+            return rb_write_reference(e, node, value);
+        }
+        if (micros_to_ticks(micros, node, &ticks))
+            return -1;
+    }
+    if (node->op == RB_OP_DATETIME && (ticks < 0 || ticks > UINT32_MAX))
+        return -1;
+    return rb_put(e, &ticks, node->size);
+}
+
+static int write_time(rb_encoder *e, const rb_node *node, PyObject *value)
+{
+    int64_t ticks, micros;
+    if (!rb_long_signed(value, 64, &ticks)) {
+        if (!PyDelta_CheckExact(value) || abs(PyDateTime_DELTA_GET_DAYS(value)) > 42)
+            return rb_write_reference(e, node, value);
+        micros = ((int64_t)PyDateTime_DELTA_GET_DAYS(value) * 86400 + PyDateTime_DELTA_GET_SECONDS(value)) * 1000000 +
+                 PyDateTime_DELTA_GET_MICROSECONDS(value);
+        if (micros_to_ticks(micros, node, &ticks))
+            return -1;
+    }
+    int64_t limit = (int64_t)3600000 * node->ticks; /* 1000 hours */
+    if (ticks <= -limit || ticks >= limit)
+        return -1;
+    return rb_put(e, &ticks, node->size);
+}
+
+static int write_uuid(rb_encoder *e, const rb_node *node, PyObject *value)
+{
+    if ((PyObject *)Py_TYPE(value) != rb_py.uuid)
+        return rb_write_reference(e, node, value);
+    uint8_t bytes[16];
+    PyObject *number = PyObject_GetAttr(value, rb_py.s_int);
+    int failed = !number || !PyLong_CheckExact(number);
+    if (!failed) {
+#if PY_VERSION_HEX >= 0x030D0000
+        failed = _PyLong_AsByteArray((PyLongObject *)number, bytes, 16, 1, 0, 1);
+#else
+        failed = _PyLong_AsByteArray((PyLongObject *)number, bytes, 16, 1, 0);
+#endif
+    }
+    Py_XDECREF(number);
+    if (failed || rb_need(e, 16))
+        return -1;
+    memcpy(e->p, bytes + 8, 8); /* the high half first, each half little-endian */
+    memcpy(e->p + 8, bytes, 8);
+    e->p += 16;
+    return 0;
+}
+
+static int write_enum(rb_encoder *e, const rb_node *node, PyObject *value)
+{
+    int64_t number;
+    PyObject *found = NULL;
+    if (PyUnicode_CheckExact(value))
+        found = PyDict_GetItemWithError(node->labels, value);
+    if (!found || !rb_long_signed(found, 16, &number))
+        return rb_write_reference(e, node, value);
+    return rb_put(e, &number, node->size);
+}
+
+/* Digits of a plain decimal text as an integer of `scale` more digits; 0 when it is not that simple. */
+static int decimal_digits(const char *text, Py_ssize_t size, const rb_node *node, __int128 *out)
+{
+    unsigned __int128 number = 0;
+    int point = 0, digits = 0;
+    uint32_t after = 0;
+    Py_ssize_t i = size && text[0] == '-';
+    for (; i < size; i++) {
+        if (text[i] == '.' && !point) {
+            point = 1;
+            continue;
+        }
+        if (text[i] < '0' || text[i] > '9' || ++digits > 37)
+            return 0;
+        number = number * 10 + (unsigned)(text[i] - '0');
+        after += (uint32_t)point;
+    }
+    for (; after > node->scale; after--) {
+        if (number % 10)
+            return 0; /* a digit would be lost */
+        number /= 10;
+    }
+    for (; after < node->scale; after++) {
+        if (++digits > 37)
+            return 0;
+        number *= 10;
+    }
+    unsigned __int128 limit = 1;
+    for (uint32_t k = 0; k < node->precision && k < 38; k++)
+        limit *= 10;
+    if (number >= limit)
+        return 0;
+    *out = text[0] == '-' ? -(__int128)number : (__int128)number;
+    return digits > 0;
+}
+
+static int write_decimal(rb_encoder *e, const rb_node *node, PyObject *value)
+{
+    __int128 number = 0;
+    int known = 0;
+    if ((PyObject *)Py_TYPE(value) == rb_py.decimal) {
+        PyObject *text = PyObject_Str(value);
+        if (!text)
+            return -1;
+        known = PyUnicode_IS_COMPACT_ASCII(text) &&
+                decimal_digits((const char *)PyUnicode_1BYTE_DATA(text), PyUnicode_GET_LENGTH(text), node, &number);
+        Py_DECREF(text);
+    }
+    if (!known)
+        return rb_write_reference(e, node, value);
+    uint64_t words[4] = {(uint64_t)number, (uint64_t)(number >> 64)};
+    words[2] = words[3] = number < 0 ? UINT64_MAX : 0;
+    return rb_put(e, words, node->size);
+}
+
+static int write_nullable(rb_encoder *e, const rb_node *node, PyObject *value)
+{
+    uint8_t flag = value == Py_None;
+    if (rb_put(e, &flag, 1))
+        return -1;
+    return flag ? 0 : rb_write_value(e, node->children[0], value);
+}
+
+/* Append `value` as the type of `node`.  No default: a new opcode without a case does not compile. */
+int rb_write_value(rb_encoder *e, const rb_node *node, PyObject *value)
+{
+    switch (node->op) {
+    case RB_OP_STRING:
+        return rb_put_string(e, node, value);
+    case RB_OP_UINT64:
+        return rb_put_unsigned(e, node, value, 8);
+    case RB_OP_INT64:
+    case RB_OP_INTERVAL:
+        return rb_put_signed(e, node, value, 8);
+    case RB_OP_FLOAT64:
+        return rb_put_float64(e, node, value);
+    case RB_OP_LOW_CARDINALITY:
+        return rb_write_value(e, node->children[0], value);
+    case RB_OP_NULLABLE:
+        return write_nullable(e, node, value);
+    case RB_OP_DATETIME:
+    case RB_OP_DATETIME64:
+        return write_datetime(e, node, value);
+    case RB_OP_JSON:
+        return rb_write_json(e, node, value);
+    case RB_OP_ARRAY:
+        return rb_write_array(e, node, value);
+    case RB_OP_TUPLE:
+        return rb_write_tuple(e, node, value);
+    case RB_OP_MAP:
+        return rb_write_map(e, node, value);
+    case RB_OP_DYNAMIC:
+        return rb_write_dynamic(e, value, (rb_limits){1024, 32});
+    case RB_OP_VARIANT:
+        return rb_write_variant(e, node, value);
+    case RB_OP_INT8:
+        return rb_put_signed(e, node, value, 1);
+    case RB_OP_INT16:
+        return rb_put_signed(e, node, value, 2);
+    case RB_OP_INT32:
+        return rb_put_signed(e, node, value, 4);
+    case RB_OP_INT128:
+        return rb_put_wide(e, node, value, 16, 1);
+    case RB_OP_INT256:
+        return rb_put_wide(e, node, value, 32, 1);
+    case RB_OP_UINT8:
+        return rb_put_unsigned(e, node, value, 1);
+    case RB_OP_UINT16:
+        return rb_put_unsigned(e, node, value, 2);
+    case RB_OP_UINT32:
+        return rb_put_unsigned(e, node, value, 4);
+    case RB_OP_UINT128:
+        return rb_put_wide(e, node, value, 16, 0);
+    case RB_OP_UINT256:
+        return rb_put_wide(e, node, value, 32, 0);
+    case RB_OP_FLOAT32:
+        return write_float32(e, node, value);
+    case RB_OP_BFLOAT16:
+        return write_bfloat16(e, node, value);
+    case RB_OP_BOOL:
+        return write_bool(e, node, value);
+    case RB_OP_FIXED_STRING:
+        return write_fixed_string(e, node, value);
+    case RB_OP_DATE:
+        return write_date(e, node, value, 0, UINT16_MAX);
+    case RB_OP_DATE32:
+        return write_date(e, node, value, -719162, 2932896);
+    case RB_OP_TIME:
+    case RB_OP_TIME64:
+        return write_time(e, node, value);
+    case RB_OP_UUID:
+        return write_uuid(e, node, value);
+    case RB_OP_ENUM8:
+    case RB_OP_ENUM16:
+        return write_enum(e, node, value);
+    case RB_OP_DECIMAL32:
+    case RB_OP_DECIMAL64:
+    case RB_OP_DECIMAL128:
+    case RB_OP_DECIMAL256:
+        return write_decimal(e, node, value);
+    /* Rare on any hot path: the reference writer is fast enough. */
+    case RB_OP_NOTHING:
+    case RB_OP_IPV4:
+    case RB_OP_IPV6:
+    case RB_OP_STATE:
+    case RB_OP_QBIT:
+        return rb_write_reference(e, node, value);
+    }
+    Py_UNREACHABLE();
+}

@@ -1,0 +1,32 @@
+"""Python rows to ClickHouse RowBinary, with JSON, Dynamic and Variant in typed binary form.
+
+    import rowbinary
+    body = rowbinary.encode_rows("id UInt64, attrs JSON", [(1, {"a": {"b": [1, 2]}})])
+"""
+
+from __future__ import annotations
+
+from ._api import Encoder, encode_rows, iter_encode
+from ._impl import implementation
+from ._parse import parse_type
+from ._schema import Schema
+from ._typed import DEFAULT, typed
+from .errors import DecodeError, EncodeError, RowBinaryError, SchemaError
+
+from ._version import __version__
+
+__all__ = [
+    "DEFAULT",
+    "DecodeError",
+    "EncodeError",
+    "Encoder",
+    "RowBinaryError",
+    "Schema",
+    "SchemaError",
+    "__version__",
+    "encode_rows",
+    "implementation",
+    "iter_encode",
+    "parse_type",
+    "typed",
+]

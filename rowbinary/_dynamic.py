@@ -1,0 +1,374 @@
+"""Values without a declared type: which ClickHouse type a Python value naturally has.
+
+``json="exact"``: the Python type decides, nothing is converted.  ``json="text"``: what the
+server would infer from the value's JSON text (:mod:`rowbinary._text`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import enum
+import ipaddress
+import uuid
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from . import _convert as convert
+from . import _types as t
+from ._badvalue import BadValue
+from ._containers import as_object, as_sequence
+from ._context import Context
+from ._opcodes import Op
+from ._options import MAX_DEPTH
+from ._plan import Node, bottom, compile_type
+from ._typed import Typed
+from ._write import write_value
+
+Limits: TypeAlias = tuple[int, int]
+"""max_dynamic_paths and max_dynamic_types that an object in an array gets here."""
+
+DEFAULT_LIMITS: Limits = (t.MAX_DYNAMIC_PATHS, t.MAX_DYNAMIC_TYPES)
+
+BOOL = t.Type("Bool")
+INT64 = t.Type("Int64")
+UINT64 = t.Type("UInt64")
+INT128 = t.Type("Int128")
+INT256 = t.Type("Int256")
+FLOAT64 = t.Type("Float64")
+STRING = t.Type("String")
+DATE = t.Type("Date")
+DATE32 = t.Type("Date32")
+DATETIME64 = t.DateTime64("DateTime64", 9)
+TIME64 = t.Time64("Time64", 9)
+DYNAMIC = t.Dynamic("Dynamic")
+_INTEGERS = {  # in the order of preference
+    INT64: (-(2**63), 2**63 - 1),
+    UINT64: (0, 2**64 - 1),
+    INT128: (-(2**127), 2**127 - 1),
+    INT256: (-(2**255), 2**255 - 1),
+}
+_EXACT_INT = 2**53  # every int up to here is a Float64
+
+
+def write_natural(out: bytearray, value: object, context: Context, limits: Limits) -> None:
+    """Append type tag and value of a Dynamic; NULL is the tag of Nothing."""
+    mode = context.json
+    if mode == "text":
+        value = _retype(value, limits, context)
+        context.json = "exact"  # what was retyped must not be inferred again
+    try:
+        natural = natural_value(value, context, limits)
+        if natural is None:
+            out.append(0)
+            return
+        if natural[0].op is Op.JSON:
+            context.json = mode
+        _write_tagged(out, *natural, context)
+    finally:
+        context.json = mode
+
+
+def _write_tagged(out: bytearray, node: Node, value: object, context: Context) -> None:
+    out += node.tag
+    if bottom(node).op not in (Op.ARRAY, Op.MAP, Op.TUPLE):  # a document counts its own depth
+        write_value(out, node, value, context)
+        return
+    context.enter()
+    try:
+        write_value(out, node, value, context)
+    finally:
+        context.leave()
+
+
+def _retype(value: object, limits: Limits, context: Context) -> object:
+    """`value` with the types that the server would infer from its JSON text."""
+    from . import _text
+
+    if type(value) is Typed or as_object(value) is not None:
+        return value
+    if type(value) not in (str, int, float, bool, list):
+        value = _text.json_leaf(value)
+    elif type(value) is int or type(value) is float:
+        value = _text.json_leaf(value)
+    if type(value) is str:
+        return _text.retype_string(value, context.zone) or value
+    if isinstance(value, list | tuple):
+        # The limits here are those of the objects in the array, a quarter and a half of the outer.
+        return _text.retype_array(list(value), limits[0] * 4, limits[1] * 2, context.zone)
+    return value
+
+
+def natural_value(value: object, context: Context, limits: Limits) -> tuple[Node, object] | None:
+    """The node that writes `value`, and the value to give it; ``None`` for NULL."""
+    if type(value) is Typed:
+        return _typed_value(value, context, limits)
+    if value is None:
+        return None
+    known = _SCALARS.get(type(value)) or _subclass_rule(value)
+    if known is not None:
+        return compile_type(known(value)), value
+    if isinstance(value, enum.Enum):
+        return natural_value(value.value, context, limits)
+    if as_object(value) is not None:
+        return compile_type(t.JSON("JSON", *DEFAULT_LIMITS)), value
+    if hasattr(value, "dtype") and getattr(value, "ndim", None) == 0:  # a numpy scalar
+        return natural_value(_numpy_scalar(value), context, limits)
+    items = _array_items(value)
+    element = element_type(items, limits, context.depth + 1)
+    return compile_type(t.Wrapper("Array", element)), items
+
+
+def _typed_value(value: Typed, context: Context, limits: Limits) -> tuple[Node, object] | None:
+    """typed(): Nullable, Variant and Dynamic have no tag of their own (code 36), look inside."""
+    node, inner = value.node, value.value
+    if inner is None and bottom(node).op in (Op.NULLABLE, Op.VARIANT, Op.DYNAMIC, Op.NOTHING):
+        return None
+    if node.op is Op.NULLABLE:
+        return node.children[0], inner
+    if node.op is Op.VARIANT:
+        member = node.children[choose_member(node, inner, context)]
+        return member, inner.value if type(inner) is Typed else inner
+    if node.op is Op.DYNAMIC:
+        return natural_value(inner, context, limits)
+    return node, inner
+
+
+def _array_items(value: object) -> list[object] | tuple[object, ...]:
+    try:
+        return as_sequence(value)
+    except BadValue:
+        raise BadValue("no ClickHouse type for it", value, "Dynamic") from None
+
+
+# --- scalars -------------------------------------------------------------------------------------
+
+
+def _int_type(value: int) -> t.Type:
+    return _integer_holding(int.__index__(value), int.__index__(value), value)
+
+
+def _integer_holding(low: int, high: int, value: object) -> t.Type:
+    for type_, (least, most) in _INTEGERS.items():
+        if least <= low and high <= most:
+            return type_
+    raise BadValue("out of range of Int256", value, "Dynamic")
+
+
+def _date_type(value: dt.date) -> t.Type:
+    days = value.toordinal() - convert.EPOCH_DAY
+    return DATE if 0 <= days < 2**16 else DATE32
+
+
+def _decimal_type(value: decimal.Decimal) -> t.Type:
+    return _decimal_holding([value])
+
+
+def _decimal_holding(values: list[decimal.Decimal]) -> t.Type:
+    scale = whole = 0
+    for value in values:
+        _, digits, exponent = decimal.Decimal.as_tuple(value)
+        if not isinstance(exponent, int):
+            raise BadValue("not a finite number", value, "Decimal")
+        scale = max(scale, -exponent)
+        whole = max(whole, len(digits) + exponent)
+    if scale + whole > 76:
+        raise BadValue("more than 76 digits", values[0], "Decimal")
+    return t.Decimal("Decimal", 38 if scale + whole <= 38 else 76, scale)
+
+
+Rule: TypeAlias = Callable[..., t.Type]
+
+
+def _always(type_: t.Type) -> Rule:
+    return lambda value: type_
+
+
+# Exact types first; subclasses in this order, so bool stands before int, datetime before date.
+_SCALARS: dict[type, Rule] = {
+    str: _always(STRING),
+    bool: _always(BOOL),
+    int: _int_type,
+    float: _always(FLOAT64),
+    bytes: _always(STRING),
+    bytearray: _always(STRING),
+    memoryview: _always(STRING),
+    dt.datetime: _always(DATETIME64),
+    dt.date: _date_type,
+    dt.timedelta: _always(TIME64),
+    dt.time: _always(TIME64),
+    decimal.Decimal: _decimal_type,
+    uuid.UUID: _always(t.Type("UUID")),
+    ipaddress.IPv4Address: _always(t.Type("IPv4")),
+    ipaddress.IPv6Address: _always(t.Type("IPv6")),
+}
+
+
+def _subclass_rule(value: object) -> Rule | None:
+    if isinstance(value, enum.Enum) and not isinstance(value, str | int | float):
+        return None
+    return next((rule for base, rule in _SCALARS.items() if isinstance(value, base)), None)
+
+
+def _numpy_scalar(value: object) -> object:
+    kind = convert._numpy_kind(value)
+    if kind == "M":
+        return Typed(convert.to_ticks(value, 9, "utc", None), DATETIME64)
+    if kind == "m":
+        return Typed(convert.to_clock_ticks(value, 9), TIME64)
+    return value.item()  # type: ignore[attr-defined]
+
+
+# --- arrays (json="exact") -----------------------------------------------------------------------
+
+
+def element_type(items: Sequence[object], limits: Limits, depth: int) -> t.Type:
+    """The T of the Array(T) that holds `items` without changing one: else Dynamic.
+
+    None makes it Nullable; ints and floats share Float64 while every int is exact in it; inner
+    arrays are merged level by level; objects become JSON with the `limits` of this level.
+    """
+    if depth > MAX_DEPTH:
+        raise BadValue(f"nested deeper than {MAX_DEPTH} levels")
+    present = [item for item in items if item is not None]
+    objects = sum(as_object(item) is not None for item in present)
+    if objects:
+        if objects < len(present):
+            return DYNAMIC
+        return _nullable(t.JSON("JSON", *limits), len(present) < len(items))
+    arrays = [item for item in present if _is_array(item)]
+    if arrays:
+        if len(arrays) < len(items):
+            return DYNAMIC
+        return _merge_arrays([as_sequence(item) for item in arrays], limits, depth)
+    merged = _merge_scalars(present)
+    return merged if merged is DYNAMIC else _nullable(merged, True)
+
+
+def _is_array(item: object) -> bool:
+    if type(item) in _SCALARS or type(item) is Typed or isinstance(item, enum.Enum):
+        return False
+    if _subclass_rule(item) is not None or getattr(item, "ndim", None) == 0:
+        return False
+    _array_items(item)
+    return True
+
+
+def _merge_arrays(arrays: list[list[object] | tuple[object, ...]], limits: Limits, depth: int) -> t.Type:
+    together = [item for array in arrays for item in array]
+    inner = element_type(together, limits, depth + 1)
+    if inner is DYNAMIC and not any(element_type(a, limits, depth + 1) is DYNAMIC for a in arrays):
+        return DYNAMIC  # each inner array keeps its own type
+    return t.Wrapper("Array", inner)
+
+
+def _nullable(type_: t.Type, wanted: bool) -> t.Type:
+    return t.Wrapper("Nullable", type_) if wanted else type_
+
+
+def _merge_scalars(items: list[object]) -> t.Type:
+    found = list({_scalar_type(item): None for item in items})
+    if not found:
+        return STRING
+    if len(found) == 1:
+        return found[0] if _fits_nullable(found[0]) else DYNAMIC
+    if all(type_ in _INTEGERS for type_ in found):
+        numbers = [convert.to_int(_plain(item)) for item in items]
+        return _integer_holding(min(numbers), max(numbers), items[0])
+    if all(type_ == FLOAT64 or type_ in _INTEGERS for type_ in found):
+        whole = (_plain(item) for item in items if _scalar_type(item) != FLOAT64)
+        return FLOAT64 if all(abs(convert.to_int(number)) <= _EXACT_INT for number in whole) else DYNAMIC
+    if all(type_ in (DATE, DATE32) for type_ in found):
+        return DATE32
+    if all(isinstance(item, decimal.Decimal) for item in items):
+        return _decimal_holding([item for item in items if isinstance(item, decimal.Decimal)])
+    return DYNAMIC
+
+
+def _plain(item: object) -> object:
+    return item.value if type(item) is Typed else item
+
+
+def _scalar_type(item: object) -> t.Type:
+    if type(item) is Typed:
+        return item.type
+    if isinstance(item, enum.Enum) and not isinstance(item, str | int | float):
+        return _scalar_type(item.value)
+    rule = _SCALARS.get(type(item)) or _subclass_rule(item)
+    if rule is None:
+        return _scalar_type(_numpy_scalar(item))
+    return rule(item)
+
+
+def _fits_nullable(type_: t.Type) -> bool:
+    """Whether Nullable(T) exists; typed() elements of every other type go into Dynamic."""
+    return not isinstance(
+        type_, t.Wrapper | t.Map | t.Tuple | t.Variant | t.Dynamic | t.Alias | t.QBit | t.Aggregate
+    )
+
+
+# --- Variant -------------------------------------------------------------------------------------
+
+_TEXT_OPS = (Op.ENUM8, Op.ENUM16, Op.FIXED_STRING)
+_CONTAINER_OPS = frozenset({Op.ARRAY, Op.TUPLE, Op.MAP, Op.JSON, Op.QBIT})
+# For each kind of value the opcodes that mean it, best first: the first level with a member that
+# can hold the value decides, and more than one such member is ambiguous.
+_MEMBERS: tuple[tuple[type | tuple[type, ...], tuple[frozenset[Op], ...]], ...] = (
+    (bool, (frozenset({Op.BOOL}),)),
+    (int, (frozenset(range(Op.INT8, Op.UINT256 + 1)), frozenset({Op.FLOAT32, Op.FLOAT64, Op.BFLOAT16}))),
+    (float, (frozenset({Op.FLOAT32, Op.FLOAT64, Op.BFLOAT16}),)),
+    (decimal.Decimal, (frozenset({Op.DECIMAL32, Op.DECIMAL64, Op.DECIMAL128, Op.DECIMAL256}),)),
+    (str, (frozenset({Op.STRING}), frozenset(_TEXT_OPS))),
+    ((bytes, bytearray, memoryview), (frozenset({Op.STRING}), frozenset({Op.FIXED_STRING, Op.STATE}))),
+    (dt.datetime, (frozenset({Op.DATETIME, Op.DATETIME64}),)),
+    (dt.date, (frozenset({Op.DATE, Op.DATE32}),)),
+    ((dt.timedelta, dt.time), (frozenset({Op.TIME, Op.TIME64}), frozenset({Op.INTERVAL}))),
+    (uuid.UUID, (frozenset({Op.UUID}),)),
+    (ipaddress.IPv4Address, (frozenset({Op.IPV4}), frozenset({Op.IPV6}))),
+    (ipaddress.IPv6Address, (frozenset({Op.IPV6}),)),
+    (tuple, (frozenset({Op.TUPLE}), _CONTAINER_OPS)),
+    (list, (frozenset({Op.ARRAY, Op.QBIT}), _CONTAINER_OPS)),
+    (object, (_CONTAINER_OPS, frozenset(Op))),
+)
+
+
+def choose_member(node: Node, value: object, context: Context) -> int:
+    """The index of the Variant member that means `value`; BadValue when none or several do."""
+    if type(value) is Typed:
+        for index, member in enumerate(node.children):
+            if member.type == value.type:
+                return index
+        raise BadValue(f"no member is {value.type}; the members are {_listed(node)}")
+    if isinstance(value, enum.Enum) and not isinstance(value, str | int):
+        levels: tuple[frozenset[Op], ...] = (frozenset({Op.ENUM8, Op.ENUM16}),)
+    elif getattr(value, "dtype", None) is not None and getattr(value, "ndim", None) == 0:
+        levels = (frozenset(Op) - _CONTAINER_OPS,)
+    else:
+        levels = next(ops for kind, ops in _MEMBERS if isinstance(value, kind))
+    for ops in levels:
+        fitting = [
+            index
+            for index, member in enumerate(node.children)
+            if bottom(member).op in ops and _can_write(member, value, context)
+        ]
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            names = ", ".join(node.children[index].text for index in fitting)
+            raise BadValue(f"ambiguous, it fits {names}; use typed(value, type)")
+    raise BadValue(f"it fits none of {_listed(node)}")
+
+
+def _can_write(member: Node, value: object, context: Context) -> bool:
+    depth = context.depth
+    try:
+        write_value(bytearray(), member, value, context)
+    except BadValue:
+        return False
+    finally:
+        context.depth = depth
+    return True
+
+
+def _listed(node: Node) -> str:
+    return ", ".join(member.text for member in node.children)

@@ -1,0 +1,73 @@
+"""What a caller may choose, checked once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from .errors import EncodeError
+
+Format = Literal[
+    "RowBinary",
+    "RowBinaryWithNames",
+    "RowBinaryWithNamesAndTypes",
+    "RowBinaryWithDefaults",
+    "RowBinaryWithNamesAndTypesAndDefaults",
+]
+FORMATS: tuple[str, ...] = Format.__args__  # type: ignore[attr-defined]
+
+JsonMode = Literal["exact", "text", "string"]
+NaiveRule = Literal["utc", "column", "local"]
+MissingRule = Literal["error", "zero"]
+ExtraRule = Literal["error", "ignore"]
+DuplicateRule = Literal["last", "first", "error"]
+OnError = Literal["raise"] | Callable[[object, int, EncodeError], object]
+
+# The largest number of nested containers in one Dynamic or JSON value.  The server reads more,
+# but refuses to print what it stored (code 306) somewhere above it.
+MAX_DEPTH = 128
+# format_binary_max_string_size and format_binary_max_array_size of the server.
+MAX_STRING = 1 << 30
+MAX_ARRAY = 1 << 30
+# No row may take more; a DAG of shared lists would otherwise grow without bound.
+MAX_ROW = (1 << 30) + (1 << 24)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of an encoder; see :func:`rowbinary.encode_rows` for their meaning."""
+
+    json: str = "exact"
+    naive: str = "utc"
+    missing: str = "error"
+    extra: str = "error"
+    duplicate_paths: str = "last"
+    defaults: bool = False  # the format has a marker byte before every cell
+
+
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raise ``ValueError`` unless `value` is one of `choices`."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+
+
+def make_options(
+    format: str,
+    json: str,
+    naive: str,
+    missing: str,
+    extra: str,
+    duplicate_paths: str | None,
+) -> Options:
+    """Checked options; ``duplicate_paths=None`` is ``"error"`` for ``json="text"``, else ``"last"``."""
+    check_choice("format", format, FORMATS)
+    check_choice("json", json, ("exact", "text", "string"))
+    check_choice("naive", naive, ("utc", "column", "local"))
+    check_choice("missing", missing, ("error", "zero"))
+    check_choice("extra", extra, ("error", "ignore"))
+    if duplicate_paths is None:
+        # The server refuses a text with duplicate paths (code 117), so text mode does too.
+        duplicate_paths = "error" if json == "text" else "last"
+    check_choice("duplicate_paths", duplicate_paths, ("last", "first", "error"))
+    return Options(json, naive, missing, extra, duplicate_paths, format.endswith("Defaults"))

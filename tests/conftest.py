@@ -1,0 +1,89 @@
+"""Shared fixtures: both implementations, the golden vectors, Hypothesis profiles."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import ipaddress
+import json
+import os
+import pathlib
+import uuid
+import zoneinfo
+from collections.abc import Iterator
+from typing import Any
+
+import hypothesis
+import pytest
+
+import rowbinary
+
+VECTORS = pathlib.Path(__file__).parent / "vectors"
+
+hypothesis.settings.register_profile("default", deadline=None, max_examples=100)
+hypothesis.settings.register_profile("ci", deadline=None, max_examples=400)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+# What the `python` field of a vector may use.
+NAMES = {
+    "datetime": dt.datetime,
+    "date": dt.date,
+    "timedelta": dt.timedelta,
+    "timezone": dt.timezone,
+    "utc": dt.timezone.utc,
+    "ZoneInfo": zoneinfo.ZoneInfo,
+    "Decimal": decimal.Decimal,
+    "UUID": uuid.UUID,
+    "IPv4Address": ipaddress.IPv4Address,
+    "IPv6Address": ipaddress.IPv6Address,
+    "nan": float("nan"),
+    "inf": float("inf"),
+    "typed": rowbinary.typed,
+    "ticks": int,
+    "DEFAULT": rowbinary.DEFAULT,
+}
+
+
+def load(name: str) -> list[dict[str, Any]]:
+    """The lines of one vector file."""
+    with (VECTORS / name).open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def value_of(vector: dict[str, Any], field: str = "python") -> Any:
+    """The Python value that a vector's expression means."""
+    return eval(vector[field], dict(NAMES))
+
+
+def implementations() -> list[str]:
+    """The implementations to test; without the C module only where that is wanted."""
+    names = ["python"]
+    try:
+        import rowbinary._speedups
+    except ImportError:
+        if os.environ.get("ROWBINARY_IMPL") != "python":
+            raise
+    else:
+        assert rowbinary._speedups
+        names.append("c")
+    return names
+
+
+@pytest.fixture(params=implementations(), ids=lambda name: "py" if name == "python" else name)
+def impl(request: pytest.FixtureRequest) -> str:
+    """The implementation under test."""
+    return str(request.param)
+
+
+def pytest_report_header() -> str:
+    """Which implementation a plain import has chosen."""
+    return f"rowbinary {rowbinary.__version__}, implementation {rowbinary.implementation}"
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Any]:
+    """A connection to the embedded engine, shared by the session (one engine per process)."""
+    chdb = pytest.importorskip("chdb", reason="the embedded engine (pip install chdb) is not installed")
+    connection = chdb.connect(":memory:")
+    yield connection
+    connection.close()
