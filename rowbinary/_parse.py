@@ -5,10 +5,11 @@ It reads what engine 26.9 reads and resolves names, aliases and defaults as the 
 ``system.data_type_families`` and ``system.functions``; limits were probed one by one.
 
 Deliberate differences.  Left to the server: whether a time zone or an aggregate function exists,
-whether the function takes these argument types, whether a SKIP REGEXP is valid RE2.  Refused here although
-the engine lets them pass: surplus arguments which it ignores (``DateTime('UTC', 3)``), string
-literals in hexadecimal, binary or heredoc form, labels and names that are not UTF-8, a
-type nested deeper than 300 levels and a text longer than 4,194,304 characters.
+whether the function takes these types and parameters, whether a SKIP REGEXP is valid RE2 and
+which typed paths it matches.  Refused here although the engine lets them pass: arguments which it ignores
+(``DateTime('UTC', 3)``, ``FLOAT(x)``), ``enum8('a' = 1)`` in small letters, string literals in hexadecimal,
+binary or heredoc form, comments that begin with ``#``, labels and names that are not UTF-8, types
+nested deeper than 300 levels and texts longer than 4,194,304 characters.
 """
 
 from __future__ import annotations
@@ -77,8 +78,9 @@ class _Parser(Lexer):
         name = self.words(self.identifier("a type"))
         family = self.family(name, start)
         if family in names.INTEGERS:
-            # MySQL's display width, in front of the sign: INT(11) UNSIGNED.
-            self.literals(family, start, 0, 1)
+            # MySQL's display width, of no effect and in front of the sign: INT(11) UNSIGNED.
+            for width in self.literals(family, start, 0, 1):
+                self.whole(width, "the display width", 0, 2**64 - 1)
             return t.Type(self.family(self.words(name), start))
         handler = _HANDLERS.get(family)
         if handler is None:
@@ -309,8 +311,9 @@ def _parse_json(p: _Parser, family: str, start: int) -> _Steps:
         positions[path] = position
     if len(typed) > 1000:
         raise p.error("JSON has at most 1000 typed paths", start)
+    skipped = tuple(skip)
     for path, position in positions.items():
-        if path.startswith(tuple(skip)):  # by letters, not by path elements: the engine's rule
+        if path.startswith(skipped):  # by letters, not by path elements: the engine's rule
             raise p.error(f"path {shorten(path)!r} is typed, and skipped by a SKIP", position)
     return t.JSON(
         family,

@@ -65,6 +65,8 @@ class Schema:
         begins with these three.  Columns that are MATERIALIZED or ALIAS are left out; EPHEMERAL ones
         are kept.
         """
+        if isinstance(rows, str) or not isinstance(rows, Iterable):
+            raise SchemaError(f"rows of DESCRIBE TABLE are needed, not {type(rows).__name__}")
         columns = []
         for index, row in enumerate(rows):
             name, type_text, default_type = _described(index, row)

@@ -26,7 +26,8 @@ from ._types import Type
 __all__ = ["MAX_DEPTH", "coerce", "json_leaf", "retype_array", "retype_string"]
 
 MAX_DEPTH = 128  # levels of lists and dicts in one value
-UTC = datetime.timezone.utc
+UTC = datetime.UTC
+_STACK_EXHAUSTED = "nested too deeply for the Python stack of the caller"
 _MIN_INT, _MAX_INT = -(2**63), 2**64 - 1  # what a JSON parser keeps as an integer
 _PLAIN = (str, bool, list, dict, type(None))
 
@@ -46,9 +47,11 @@ def retype_array(
 
     Elements of Array(Dynamic) are Typed or ``None``.  Raises BadValue.
     """
-    plain = _plain_tree(items, 1)
     column = DynamicColumn(DYNAMIC, nested_json(max_paths, max_types), zone, memory)
-    return column.add(plain, Conversion.ANY)
+    try:
+        return column.add(_plain_tree(items, 1), Conversion.ANY)
+    except RecursionError:
+        raise BadValue(_STACK_EXHAUSTED) from None
 
 
 def coerce(value: object, type: Type, zone: datetime.tzinfo = UTC) -> object:
@@ -57,11 +60,14 @@ def coerce(value: object, type: Type, zone: datetime.tzinfo = UTC) -> object:
     The result is what a strict writer of `type` accepts: dates as days or seconds, DateTime64 and Time64 as
     ticks, Variant members Typed, JSON as ``{flat path: leaf}``.  Raises BadValue.
     """
-    return build(type, zone).read(_plain_tree(value, 1), Conversion.ANY)
+    try:
+        return build(type, zone).read(_plain_tree(value, 1), Conversion.ANY)
+    except RecursionError:
+        raise BadValue(_STACK_EXHAUSTED) from None
 
 
 def _plain_tree(value: object, depth: int) -> object:
-    """`value` as nothing but JSON data: fresh lists and dicts, str, bool, finite float, int of 64 bits, None."""
+    """`value` as nothing but JSON data: fresh lists and dicts, str, bool, finite float, int of 64 bits."""
     value = json_leaf(value)
     if not isinstance(value, (list, dict)):
         return value

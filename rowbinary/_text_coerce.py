@@ -102,7 +102,9 @@ class TupleColumn(Column):
             return default(self.type)
         if isinstance(value, dict):
             names = self.names or tuple(value)
-            items = [(name, i, value[name]) for i, name in enumerate(names) if name in value]
+            items: list[tuple[str | int, int, object]] = [
+                (name, i, value[name]) for i, name in enumerate(names) if name in value
+            ]
         elif isinstance(value, list):
             items = [(i, i, item) for i, item in enumerate(value)]
         else:
@@ -221,7 +223,7 @@ class DynamicColumn(Column):
 
 
 class JSONColumn(Column):
-    """JSON; the result is ``{flat path: value}`` without nulls, leaves as exact mode would type them or Typed."""
+    """JSON; the result is ``{flat path: leaf}`` without nulls, a leaf bare or Typed for exact mode."""
 
     def __init__(self, type_: types.JSON, zone: datetime.tzinfo, memory: bool = True):
         super().__init__(type_)

@@ -20,7 +20,7 @@ __all__ = ["DATE", "DATETIME", "DATETIME64", "read_date", "read_datetime", "rety
 DATE = Type("Date")
 DATETIME = DateTime("DateTime")
 DATETIME64 = DateTime64("DateTime64", 9)
-UTC = datetime.timezone.utc
+UTC = datetime.UTC
 
 MAX_DATE = 0xFFFF  # days: 2149-06-06
 MAX_DATETIME = 0xFFFF_FFFF  # seconds: 2106-02-07 06:28:15
@@ -29,7 +29,7 @@ _NANOSECONDS = 10**9
 _MAX_DIGITS = 19  # longest run of digits the server reads at once
 _MAX_FRACTION = 18  # digits of it that are used
 
-# Necessary for both readers: no other characters, 6 to 50 of them, at least three digits and one that is none.
+# What every date has: only these characters, 6 to 50 of them, three digits or more, and one that is none.
 _CANDIDATE = re.compile(
     r"(?=.{6,50}\Z)(?=.*[^0-9])(?:[A-Za-z ,./:+-]*[0-9]){3}[0-9A-Za-z ,./:+-]*\Z", re.ASCII
 )
@@ -40,9 +40,9 @@ _LENIENT_DATE = re.compile(
 _DIGITS = re.compile(r"[0-9]{0,19}", re.ASCII)
 _LETTERS = re.compile(r"[A-Za-z]*", re.ASCII)
 
-_MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august")
-_MONTHS += ("september", "october", "november", "december")
-_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_MONTHS = ["january", "february", "march", "april", "may", "june", "july", "august"]
+_MONTHS += ["september", "october", "november", "december"]
+_WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 _MONTH = {form: i for i, name in enumerate(_MONTHS, 1) for form in (name[:3], name)}
 _WEEKDAY = {form for name in _WEEKDAYS for form in (name[:3], name)}
 _ZONE_HOURS = {"utc": 0, "gmt": 0, "msk": 3, "msd": 4}

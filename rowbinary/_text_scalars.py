@@ -38,11 +38,13 @@ ScalarReader = Callable[[object, Conversion], object]
 _INTEGER = re.compile(r"[+-]?[0-9]+\Z", re.ASCII)
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z", re.ASCII)
 _SPECIAL_FLOAT = re.compile(r"[+-]?(?:inf(?:inity)?|nan)\Z", re.ASCII | re.IGNORECASE)
-_UUID = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\Z", re.ASCII | re.IGNORECASE)
+_HEX = r"[0-9A-Fa-f]"
+_UUID = re.compile(rf"(?:{_HEX}{{32}}|{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}})\Z", re.ASCII)
 _IPV4 = re.compile(r"[0-9]+(?:\.[0-9]+){3}\Z", re.ASCII)
 _TIME = re.compile(
     r"(-?)(?:(?:([0-9]{1,3}):)?([0-9]{1,2}):)?([0-9]{1,2})(?:\.([0-9]*))?\Z", re.ASCII
 )  # fmt: skip
+_WIDE = decimal.Context(prec=200)
 _MAX_TIME = 999 * 3600 + 59 * 60 + 59
 
 
@@ -155,10 +157,9 @@ def _scaled(value: float, scale: int, limit: int) -> int:
 
 
 def _decimal_reader(type_: types.Decimal) -> ScalarReader:
-    width = next(bits for digits, bits in ((9, 32), (18, 64), (38, 128), (76, 256)) if type_.precision <= digits)
-    max_digits = {32: 9, 64: 18, 128: 38, 256: 76}[width]
-    limit = 2 ** (width - 1)
-    context = decimal.Context(prec=200)
+    widths = ((9, 32), (18, 64), (38, 128), (76, 256))
+    max_digits, bits = next(width for width in widths if type_.precision <= width[0])
+    limit = 2 ** (bits - 1)
 
     def parse(text: str) -> int | None:
         """The number of units in `text`, ``None`` when it has too many digits."""
@@ -167,7 +168,7 @@ def _decimal_reader(type_: types.Decimal) -> ScalarReader:
         number = decimal.Decimal(text)
         if number and number.adjusted() >= max_digits - type_.scale:
             return None
-        return int(number.scaleb(type_.scale, context))
+        return int(number.scaleb(type_.scale, _WIDE))
 
     def read(value: object, conversion: Conversion) -> decimal.Decimal:
         units: int | None
@@ -184,7 +185,7 @@ def _decimal_reader(type_: types.Decimal) -> ScalarReader:
         # The server would store up to `limit` units; no strict writer may.
         if units is None or abs(units) >= 10**type_.precision:
             raise BadValue(f"more than {type_.precision} digits", value)
-        return decimal.Decimal(units).scaleb(-type_.scale, context)
+        return decimal.Decimal(units).scaleb(-type_.scale, _WIDE)
 
     return read
 
@@ -232,9 +233,9 @@ def _read_ipv4(value: object, conversion: Conversion) -> ipaddress.IPv4Address:
 
 def _read_ipv6(value: object, conversion: Conversion) -> ipaddress.IPv6Address:
     text = _string(value)
-    if _IPV4.match(text):
-        return ipaddress.IPv6Address(f"::ffff:{_read_ipv4(text, conversion)}")
     try:
+        if _IPV4.match(text):
+            return ipaddress.IPv6Address(f"::ffff:{ipaddress.IPv4Address(text)}")
         if "%" not in text:
             return ipaddress.IPv6Address(text)
     except ValueError:
@@ -281,6 +282,8 @@ def _datetime_reader(zone: datetime.tzinfo) -> ScalarReader:
                 raise BadValue("not a date with time", value)
             seconds = found[0]
         elif isinstance(value, (int, float)) and not isinstance(value, bool) and conversion:
+            if abs(value) >= 1e38:
+                raise BadValue("out of range", value)
             seconds = int(value)
         else:
             raise BadValue("not a date with time", value)
@@ -290,19 +293,21 @@ def _datetime_reader(zone: datetime.tzinfo) -> ScalarReader:
 
 
 def _datetime64_reader(scale: int, zone: datetime.tzinfo) -> ScalarReader:
+    factor = int(10**scale)
+
     def read(value: object, conversion: Conversion) -> int:
         if isinstance(value, str):
             found = read_datetime(value, zone, strict=False)
             if found is None:
                 raise BadValue("not a date with time", value)
             seconds, nanoseconds, _ = found
-            ticks = seconds * 10**scale + (nanoseconds or 0) // 10 ** (9 - scale)
+            ticks = seconds * factor + (nanoseconds or 0) * factor // 10**9
         elif isinstance(value, bool) or not conversion:
             raise BadValue("not a date with time", value)
         elif isinstance(value, float):
-            ticks = _scaled(value, scale, 2**63)
+            ticks = int(decimal.Decimal(repr(value)).scaleb(scale, _WIDE))
         elif isinstance(value, int):
-            ticks = value * 10**scale
+            ticks = value * factor
         else:
             raise BadValue("not a date with time", value)
         if not -(2**63) <= ticks < 2**63:
@@ -314,7 +319,7 @@ def _datetime64_reader(scale: int, zone: datetime.tzinfo) -> ScalarReader:
 
 def _time_reader(scale: int | None) -> ScalarReader:
     """Time (`scale` ``None``) in seconds, Time64 in ticks."""
-    factor = 10 ** (scale or 0)
+    factor = int(10 ** (scale or 0))
     limit = _MAX_TIME * factor + factor - 1
 
     def parse(text: str) -> int:
@@ -339,7 +344,9 @@ def _time_reader(scale: int | None) -> ScalarReader:
             ticks = _scaled(value, scale, 2**63)
         else:
             raise BadValue("not a time", value)
-        return min(max(ticks, -limit), limit)
+        if not -limit <= ticks <= limit:
+            raise BadValue("not between -999:59:59 and 999:59:59", value)
+        return ticks
 
     return read
 
@@ -367,7 +374,7 @@ def _zone(name: str | None, fallback: datetime.tzinfo) -> datetime.tzinfo:
     if name is None:
         return fallback
     try:
-        return datetime.timezone.utc if name == "UTC" else zoneinfo.ZoneInfo(name)
+        return datetime.UTC if name == "UTC" else zoneinfo.ZoneInfo(name)
     except (OSError, ValueError) as error:
         raise BadValue(f"time zone {name!r} is not known here: {error}") from None
 

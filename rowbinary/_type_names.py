@@ -16,11 +16,11 @@ _EXACT_NAMES = """
     LineString LowCardinality Map MultiLineString MultiPoint MultiPolygon Nested Nothing Nullable Point
     Polygon QBit Ring SimpleAggregateFunction String Tuple UInt128 UInt16 UInt256 UInt32 UInt64 UInt8 UUID
     Variant
-""".split()
+"""
 _CASELESS_NAMES = """
     Bool Date Date32 DateTime DateTime32 DateTime64 Decimal Decimal128 Decimal256 Decimal32 Decimal64 Enum
     JSON Time Time64
-""".split()
+"""
 # All in any letter case; GEOMETRY, the one alias that is not, is added below.
 _ALIASES = {
     "Bool": "BOOLEAN",
@@ -47,17 +47,17 @@ _ALIASES = {
         " TINYTEXT, VARBINARY, VARCHAR, VARCHAR2"
     ),
 }
-_EXACT = {name: name for name in _EXACT_NAMES} | {"GEOMETRY": "Geometry"}
-_CASELESS = {name.upper(): name for name in _CASELESS_NAMES} | {
+_EXACT = {name: name for name in _EXACT_NAMES.split()} | {"GEOMETRY": "Geometry"}
+_CASELESS = {name.upper(): name for name in _CASELESS_NAMES.split()} | {
     alias: family for family, aliases in _ALIASES.items() for alias in aliases.split(", ")
 }
-_SUGGESTED = {name.lower(): name for name in [*_CASELESS, *_CASELESS_NAMES, *_EXACT]}
+_SUGGESTED = {name.lower(): name for name in [*_CASELESS, *_CASELESS_NAMES.split(), *_EXACT]}
 # Every beginning of an alias of several words: NATIONAL, NATIONAL CHARACTER, ...
 BEGINNINGS = {name.rsplit(" ", cut)[0] for name in _CASELESS for cut in range(name.count(" ") + 1)}
 
 INTEGERS = frozenset(f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64, 128, 256))
 FLOATS = frozenset({"BFloat16", "Float32", "Float64"})
-_INTERVALS = frozenset(name for name in _EXACT_NAMES if name.startswith("Interval"))
+_INTERVALS = frozenset(name for name in _EXACT if name.startswith("Interval"))
 IN_LOW_CARDINALITY = frozenset(
     {"String", "FixedString", "Date", "Date32", "DateTime", "Time", "UUID", "IPv4", "IPv6", "Bool"}
     | INTEGERS
@@ -74,7 +74,7 @@ _FUNCTION_NAMES = """
     analysisOfVariance approx_top_k approx_top_sum avg corr count kolmogorovSmirnovTest lag lead max min
     nth_value ntile rank regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy
     regr_syy row_number sum
-""".split()
+"""
 _CASELESS_FUNCTIONS = {
     "BIT_AND": "groupBitAnd",
     "BIT_OR": "groupBitOr",
@@ -103,7 +103,7 @@ _CASELESS_FUNCTIONS = {
     "MIN_BY": "argMin",
     "PERCENT_RANK": "percentRank",
     "STRING_AGG": "groupConcat",
-} | {name.upper(): name for name in _FUNCTION_NAMES}
+} | {name.upper(): name for name in _FUNCTION_NAMES.split()}
 _FUNCTION_ALIASES = {
     "ST_AsMVT": "MVTEncode",
     "anyLastRespectNulls": "anyLast_respect_nulls",
@@ -115,6 +115,9 @@ _FUNCTION_ALIASES = {
     "sparkBar": "sparkbar",
     "timeSeriesLastToGrid": "timeSeriesResampleToGridWithStaleness",
 }
+_COMBINATORS = """
+    SimpleState OrDefault Distinct Resample ForEach ArgMax ArgMin OrNull Tuple Merge State Array Null Map If
+"""
 # Functions (and their combinations, such as sumMapIf) whose states have version 1 unless told otherwise.
 # With a Map as argument, sumMap is `sum` with the combinator -Map, which has no version.
 VERSION_1 = ("maxMap", "minMap", "sumMap", "quantileDeterministic", "quantilesDeterministic")
@@ -155,6 +158,14 @@ def similar(name: str) -> list[str]:
 
 def aggregate_function(name: str) -> str:
     """The canonical name of the aggregate function `name`; unknown names are left to the server."""
-    if name.startswith("median"):
-        return "quantile" + name.removeprefix("median")
-    return _FUNCTION_ALIASES.get(name) or _CASELESS_FUNCTIONS.get(name.upper()) or name
+    base, combinators = name, ""
+    while True:
+        if base.startswith("median"):
+            return "quantile" + base.removeprefix("median") + combinators
+        known = _FUNCTION_ALIASES.get(base) or _CASELESS_FUNCTIONS.get(base.upper())
+        if known is not None:
+            return known + combinators
+        combinator = next((suffix for suffix in _COMBINATORS.split() if base.endswith(suffix)), None)
+        if combinator is None:
+            return name
+        base, combinators = base.removesuffix(combinator), combinator + combinators

@@ -221,7 +221,8 @@ _STRING_ESCAPES = _ESCAPES | {ord("'"): "\\'"}
 _IDENTIFIER_ESCAPES = _ESCAPES | {ord("`"): "\\`"}
 
 # Plain words which the engine puts in backticks all the same, in any letter case.
-_QUOTED_WORDS = frozenset("all distinct false from inf nan null select some table top true values".split())
+_WORDS = "all distinct false from inf nan null select some table top true values"
+_QUOTED_WORDS = frozenset(_WORDS.split())
 
 
 def quote(text: str) -> str:

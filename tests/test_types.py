@@ -63,9 +63,11 @@ class Engine:
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
+    """On a connection of its own: settings stay with a connection."""
     chdb = pytest.importorskip("chdb", reason="chdb (the embedded engine) is not installed")
     connection = chdb.connect(":memory:")
     yield Engine(connection)
+    connection.query("DROP TABLE IF EXISTS described")
     connection.close()
 
 
@@ -73,7 +75,6 @@ def engine() -> Iterator[Engine]:
 
 ACCEPTED = r"""
 UInt8
- UInt64 
 `UInt8`
 "UInt8"
 `Array`(`UInt8`)
@@ -239,7 +240,8 @@ JSON(SKIP b, d Int8, SKIP a, SKIP REGEXP 'x', c1 Int8, SKIP REGEXP 'b', SKIP a, 
 Json(b INT UNSIGNED, a TEXT, B Int8,)
 JSON(a.b.c UInt32, `a.d` Int8, `a e`.f Int8, a . g Int8, "h"."i j" Int8, a Int8)
 JSON(`a``b` Int8, `a\`c` Int8, `a\\d` Int8, `a\ne` Int8, `a..b` Int8, `.a` Int8, `ż` Int8)
-JSON(null Int8, select.a Int8, `distinct` Int8, 1a Int8, a.1b Int8, a.`1` Int8, $a Int8, max_dynamic_paths Int8)
+JSON(null Int8, select.a Int8, `distinct` Int8, 1a Int8, a.1b Int8, a.`1` Int8, $a Int8)
+JSON(max_dynamic_paths Int8)
 JSON(skip Int8, `SKIP` Int8, `Skip`.a Int8, a.skip Int8, REGEXP Int8)
 JSON(SKIP a.b, SKIP `c d`, SKIP `null`, SKIP `skip`)
 JSON(SKIP REGEXP 'a\\d+\'', skip regexp '')
@@ -273,13 +275,18 @@ AggregateFunction(quantiles(0.1234567890123456789, true), Float64)
 AggregateFunction(groupConcat('it\'s', 5), String)
 AggregateFunction(groupArray(0x10), Int8)
 AggregateFunction(any_value, String)
+AggregateFunction(SUMIf, Int8, UInt8)
+AggregateFunction(First_ValueOrNullState, Int8)
+AggregateFunction(SumMapIf, Array(Int8), Array(Int8), UInt8)
+AggregateFunction(medianIf(0.5), Int8, UInt8)
+AggregateFunction(groupArrayIf, Int8, UInt8)
 AggregateFunction(VAR_POP, Int8)
 AggregateFunction(median, Int8)
 AggregateFunction(argMin, String, DateTime('UTC'))
 AggregateFunction(any, Tuple(a Int8, b INT))
 AggregateFunction(sumMerge, AggregateFunction(sum, Int8))
 """.strip("\n").split("\n")
-ACCEPTED = [text + "\n)" if "--" in text else text for text in ACCEPTED]
+ACCEPTED = [text + "\n)" if "--" in text else text for text in ACCEPTED] + [" UInt64\t"]
 
 NO_COLUMNS = ("Nothing", "Array(Nothing)", "Nullable(Nothing)", "Tuple(a Nothing)", "Map(Nothing, Nothing)")
 
@@ -415,6 +422,8 @@ REFUSED = [
     ("'Int8'", "expected a type", 0),
     ("``", "expected a type", 0),
     ("Strin", "unknown type 'Strin'; did you mean String", 0),
+    ("INT(-1)", "the display width must be a whole number", 4),
+    ("INT('x')", "the display width must be", 4),
     ("INT8", "unknown type 'INT8'; did you mean", 0),
     ("Array(uint8)", "unknown type 'uint8'; did you mean UInt8", 6),
     ("Interval", "unknown type", 0),
@@ -686,16 +695,13 @@ def test_hostile_texts_fail_fast(text: str) -> None:
 def test_random_texts_raise_nothing_else() -> None:
     source = random.Random(20261122)
     alphabet = "Array(Tuple(Enum8JSON SKIP `'\"\\,=.)(0123x\n-/*ż\x00😀"
-    parsed = 0
     for _ in range(20000):
         text = "".join(source.choices(alphabet, k=source.randrange(40)))
         try:
             parse_type(text)
-            parsed += 1
         except SchemaError as error:
             assert error.position is not None
             assert 0 <= error.position <= len(text)
-    assert parsed < 20000
 
 
 def test_many_members(engine: Engine) -> None:
@@ -718,7 +724,20 @@ def test_many_members(engine: Engine) -> None:
 Tokens = tuple[str, ...]
 
 PLAIN_NAMES = (
-    "*UInt8 *Int256 *Float32 *String *UUID *IPv4 *IPv6 *Date *DATE *bool *datetime *TIME *Text *int".split()
+    "*UInt8",
+    "*Int256",
+    "*Float32",
+    "*String",
+    "*UUID",
+    "*IPv4",
+    "*IPv6",
+    "*Date",
+    "*DATE",
+    "*bool",
+    "*datetime",
+    "*TIME",
+    "*Text",
+    "*int",
 )
 LEAVES: list[Tokens] = [
     *((name,) for name in PLAIN_NAMES),
@@ -745,7 +764,9 @@ OUTSIDE_JSON: list[Tokens] = [  # the engine has no text form for these in a typ
 IN_LOW_CARDINALITY = [leaf for leaf in LEAVES if leaf[0] in PLAIN_NAMES]
 
 labels_ = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
-words_ = st.sampled_from(" a b c x1 _y Select null NULL table INT array Ab aB 1a".split())
+words_ = st.sampled_from(
+    ("a", "b", "c", "x1", "_y", "Select", "null", "NULL", "table", "INT", "array", "Ab", "aB", "1a")
+)
 identifiers = st.one_of(
     words_.map(lambda word: f" {word}"),
     labels_.filter(lambda name: name not in ("", "null")).map(
@@ -782,9 +803,12 @@ def has_name_like_start(tokens: Tokens) -> bool:
     return len(tokens) > 1 and tokens[1].startswith(" ")
 
 
+KINDS = ("Array", "Map", "Tuple", "named", "Nested", "Variant", "Nullable", "LowCardinality", "JSON")
+
+
 @st.composite
 def containers(draw: st.DrawFn, inner: st.SearchStrategy[Tokens]) -> Tokens:
-    kind = draw(st.sampled_from("Array Map Tuple named Nested Variant Nullable LowCardinality JSON".split()))
+    kind = draw(st.sampled_from(KINDS))
     if kind == "LowCardinality":
         leaf = draw(st.sampled_from(IN_LOW_CARDINALITY))
         nullable = draw(st.booleans())

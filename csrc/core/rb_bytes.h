@@ -65,21 +65,23 @@ static inline int rb_word_has(uint64_t word, uint8_t byte)
 
 static inline int rb_has_dot(const uint8_t *text, size_t size)
 {
-    uint64_t word;
+    uint64_t word = 0;
+    uint32_t low, high;
     if (size >= 8) {
-        size_t at = 0;
-        for (; at + 8 <= size; at += 8) {
+        for (size_t at = 0; at + 8 <= size; at += 8) {
             memcpy(&word, text + at, 8);
             if (rb_word_has(word, '.'))
                 return 1;
         }
         memcpy(&word, text + size - 8, 8);
-        return rb_word_has(word, '.');
+    } else if (size >= 4) {
+        memcpy(&low, text, 4);
+        memcpy(&high, text + size - 4, 4);
+        word = (uint64_t)high << 32 | low;
+    } else if (size) {
+        word = (uint64_t)text[0] | (uint64_t)text[size / 2] << 8 | (uint64_t)text[size - 1] << 16;
     }
-    for (size_t at = 0; at < size; at++)
-        if (text[at] == '.')
-            return 1;
-    return 0;
+    return rb_word_has(word, '.');
 }
 
 /* One code point as UTF-8; 0 bytes for a surrogate, which has no UTF-8 form. */

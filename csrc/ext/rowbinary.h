@@ -41,6 +41,20 @@ struct rb_node {
     int natural[4];      /* Variant member that a bool, int, float, str means, or -1 */
 };
 
+/* Binary type tags (rowbinary._registry has them all). */
+enum {
+    RB_TAG_NOTHING = 0x00,
+    RB_TAG_UINT64 = 0x04,
+    RB_TAG_INT64 = 0x0A,
+    RB_TAG_FLOAT64 = 0x0E,
+    RB_TAG_DATETIME64 = 0x13,
+    RB_TAG_STRING = 0x15,
+    RB_TAG_ARRAY = 0x1E,
+    RB_TAG_NULLABLE = 0x23,
+    RB_TAG_BOOL = 0x2D,
+    RB_TAG_JSON = 0x30,
+};
+
 enum { RB_JSON_EXACT, RB_JSON_TEXT, RB_JSON_STRING };
 
 /* What an object inside an array gets: max_dynamic_paths and max_dynamic_types. */
@@ -66,6 +80,7 @@ typedef struct {
     int depth;
     Py_ssize_t array_count;
     int document;             /* nesting of JSON cells */
+    int recording;            /* note in `offsets` where paths are written */
     int dotted, nested, nulls; /* what the current document has: can its paths collide? */
     uint8_t *prefix;          /* path of the object being walked, dots included */
     size_t prefix_size, prefix_room;
@@ -103,6 +118,13 @@ static inline int rb_need(rb_encoder *e, size_t need)
 static inline Py_ssize_t rb_size(const rb_encoder *e)
 {
     return e->p - e->start;
+}
+
+/* Bring an object into the cache: its header, and the text of a short str behind it. */
+static inline void rb_prefetch(const void *object)
+{
+    __builtin_prefetch(object);
+    __builtin_prefetch((const char *)object + 64);
 }
 
 /* node.c */

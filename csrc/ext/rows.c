@@ -31,6 +31,8 @@ static int write_tuple(rb_encoder *e, PyObject *row)
     if (PyTuple_GET_SIZE(row) != count)
         return -1;
     for (Py_ssize_t i = 0; i < count; i++)
+        __builtin_prefetch(PyTuple_GET_ITEM(row, i));
+    for (Py_ssize_t i = 0; i < count; i++)
         if (RB_UNLIKELY(write_cell(e, i, PyTuple_GET_ITEM(row, i))))
             return -1;
     return 0;
@@ -144,6 +146,7 @@ int rb_write_row(rb_encoder *e, PyObject *row)
         e->p = e->start + before;
         e->depth = e->document = 0;
         e->prefix_size = e->offset_count = 0;
+        e->recording = 0;
         if (PyErr_Occurred() &&
             (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)))
             return -1; /* KeyboardInterrupt and the like are not about the row */
@@ -213,6 +216,8 @@ static int RB_COLD report(rb_encoder *e, PyObject *on_error, PyObject *row)
     return done ? 0 : -1;
 }
 
+#define LARGE ((Py_ssize_t)16 << 20) /* buffers from here on are made when needed */
+
 static PyObject *encoder_fill(rb_encoder *e, PyObject *const *args, Py_ssize_t count)
 {
     if (count != 3 || !PyIter_Check(args[0]))
@@ -220,6 +225,8 @@ static PyObject *encoder_fill(rb_encoder *e, PyObject *const *args, Py_ssize_t c
     Py_ssize_t limit = PyLong_AsSsize_t(args[1]);
     if ((limit == -1 && PyErr_Occurred()) || enter(e))
         return NULL;
+    if (!e->bytes && limit < LARGE)
+        e->hint = limit;
     int failed = 0, ended = 0;
     while (rb_size(e) < limit) {
         PyObject *row = PyIter_Next(args[0]);
@@ -244,8 +251,8 @@ static PyObject *encoder_take(rb_encoder *e, PyObject *unused)
     Py_ssize_t size = rb_size(e);
     PyObject *bytes = rb_take(e);
     e->rows = bytes ? 0 : e->rows;
-    /* A buffer for as much again, but no giant for ever after one. */
-    e->hint = size < ((Py_ssize_t)16 << 20) ? size : 0;
+    /* The next buffer is likely to become as large, but no giant for ever after one. */
+    e->hint = size < LARGE ? size : 0;
     e->busy = 0;
     return bytes;
 }

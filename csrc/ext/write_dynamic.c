@@ -1,9 +1,6 @@
 /* Values without a declared type: type tag and value, for the Python types that need no thought. */
 #include "write_scalar.h"
 
-enum { TAG_NOTHING = 0x00, TAG_UINT64 = 0x04, TAG_INT64 = 0x0A, TAG_FLOAT64 = 0x0E, TAG_DATETIME64 = 0x13, TAG_STRING = 0x15,
-       TAG_ARRAY = 0x1E, TAG_NULLABLE = 0x23, TAG_BOOL = 0x2D };
-
 /* rowbinary._dynamic.write_natural, for everything else. */
 static int RB_COLD write_reference(rb_encoder *e, PyObject *value, rb_limits limits)
 {
@@ -62,10 +59,10 @@ static inline int write_int(rb_encoder *e, PyObject *value, rb_limits limits)
     if (RB_UNLIKELY(!rb_long_parts(value, &magnitude, &negative)))
         return write_reference(e, value, limits);
     if (RB_LIKELY(magnitude >> 63 == 0))
-        return put_tagged_word(e, TAG_INT64, negative ? 0 - magnitude : magnitude);
+        return put_tagged_word(e, RB_TAG_INT64, negative ? 0 - magnitude : magnitude);
     if (negative)
         return write_reference(e, value, limits);
-    return put_tagged_word(e, TAG_UINT64, magnitude);
+    return put_tagged_word(e, RB_TAG_UINT64, magnitude);
 }
 
 /* --- lists ---------------------------------------------------------------------------------------- */
@@ -111,19 +108,19 @@ static inline int write_element(rb_encoder *e, PyObject *item, uint8_t tag)
     *e->p++ = 0;
     int64_t number;
     switch (tag) {
-    case TAG_INT64:
+    case RB_TAG_INT64:
         if (!rb_long_signed(item, 64, &number))
             return -1;
         memcpy(e->p, &number, 8);
         e->p += 8;
         return 0;
-    case TAG_FLOAT64:
+    case RB_TAG_FLOAT64:
         if (!PyFloat_CheckExact(item))
             return -1;
         memcpy(e->p, &PyFloat_AS_DOUBLE(item), 8);
         e->p += 8;
         return 0;
-    case TAG_BOOL:
+    case RB_TAG_BOOL:
         *e->p++ = item == Py_True;
         return 0;
     default:
@@ -137,8 +134,8 @@ static int write_scalars(rb_encoder *e, PyObject *list, uint8_t tag)
     Py_ssize_t count = PyList_GET_SIZE(list);
     if (rb_need(e, 3 + RB_VARINT_MAX))
         return -1;
-    *e->p++ = TAG_ARRAY;
-    *e->p++ = TAG_NULLABLE;
+    *e->p++ = RB_TAG_ARRAY;
+    *e->p++ = RB_TAG_NULLABLE;
     *e->p++ = tag;
     e->p = rb_put_varint(e->p, (uint64_t)count);
     for (Py_ssize_t i = 0; i < count; i++)
@@ -156,13 +153,13 @@ static int write_list(rb_encoder *e, PyObject *list, rb_limits limits)
         return -1;
     if (scalars == HAS_STR || scalars == 0) {
         if (!text || !scalars || !has_date_like(list))
-            failed = write_scalars(e, list, TAG_STRING);
+            failed = write_scalars(e, list, RB_TAG_STRING);
     } else if (scalars == HAS_INT) {
-        failed = write_scalars(e, list, TAG_INT64);
+        failed = write_scalars(e, list, RB_TAG_INT64);
     } else if (scalars == HAS_FLOAT && !text) {
-        failed = write_scalars(e, list, TAG_FLOAT64);
+        failed = write_scalars(e, list, RB_TAG_FLOAT64);
     } else if (scalars == HAS_BOOL) {
-        failed = write_scalars(e, list, TAG_BOOL);
+        failed = write_scalars(e, list, RB_TAG_BOOL);
     } else if (kinds == HAS_DICT && e->json != RB_JSON_STRING) {
         e->depth++;
         failed = rb_write_objects(e, list, limits);
@@ -183,29 +180,29 @@ int rb_write_dynamic(rb_encoder *e, PyObject *value, rb_limits limits)
     if (type == &PyUnicode_Type) {
         if (e->json == RB_JSON_TEXT && rb_date_like(value))
             return write_reference(e, value, limits);
-        return put_tag(e, TAG_STRING) ? -1 : rb_put_str(e, value);
+        return put_tag(e, RB_TAG_STRING) ? -1 : rb_put_str(e, value);
     }
     if (type == &PyLong_Type)
         return write_int(e, value, limits);
     if (type == &PyFloat_Type && e->json != RB_JSON_TEXT) {
         uint64_t word;
         memcpy(&word, &PyFloat_AS_DOUBLE(value), 8);
-        return put_tagged_word(e, TAG_FLOAT64, word);
+        return put_tagged_word(e, RB_TAG_FLOAT64, word);
     }
     if (type == &PyBool_Type)
-        return put_tag(e, TAG_BOOL) || put_tag(e, value == Py_True) ? -1 : 0;
+        return put_tag(e, RB_TAG_BOOL) || put_tag(e, value == Py_True) ? -1 : 0;
     if (type == &PyList_Type)
         return write_list(e, value, limits);
     if (value == Py_None)
-        return put_tag(e, TAG_NOTHING);
+        return put_tag(e, RB_TAG_NOTHING);
     if (type == &PyFloat_Type && isfinite(PyFloat_AS_DOUBLE(value))) {
         uint64_t word;
         memcpy(&word, &PyFloat_AS_DOUBLE(value), 8);
-        return put_tagged_word(e, TAG_FLOAT64, word);
+        return put_tagged_word(e, RB_TAG_FLOAT64, word);
     }
     int64_t nanos;
     if (e->json != RB_JSON_TEXT && rb_datetime_nanos(e, value, &nanos) == 0) {
-        uint8_t tag[2] = {TAG_DATETIME64, 9};
+        uint8_t tag[2] = {RB_TAG_DATETIME64, 9};
         return rb_put(e, tag, 2) || rb_put(e, &nanos, 8) ? -1 : 0;
     }
     PyErr_Clear(); /* whatever a zone raised, it will raise again there */

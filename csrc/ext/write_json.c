@@ -40,22 +40,24 @@ static inline const uint8_t *key_bytes(PyObject *key, Py_ssize_t *size)
     return (const uint8_t *)PyUnicode_AsUTF8AndSize(key, size);
 }
 
-/* prefix + key as the path of the next value, and its place for the collision check. */
-static inline int put_path(rb_encoder *e, const uint8_t *key, size_t size)
+/* prefix + key as the path of the next value, with room for `more` bytes behind it. */
+static inline int put_path(rb_encoder *e, const uint8_t *key, size_t size, size_t more)
 {
     size_t whole = e->prefix_size + size;
-    if (RB_UNLIKELY(whole > (size_t)RB_MAX_STRING) || rb_need(e, whole + RB_VARINT_MAX))
+    if (RB_UNLIKELY(whole > (size_t)RB_MAX_STRING) || rb_need(e, whole + RB_VARINT_MAX + more))
         return -1;
-    if (RB_UNLIKELY(e->offset_count == e->offset_room) && grow_offsets(e))
-        return -1;
-    e->offsets[e->offset_count++] = (uint32_t)(rb_size(e) - e->row_start);
-    e->p = rb_put_varint(e->p, whole);
-    if (e->prefix_size) {
-        rb_copy(e->p, e->prefix, e->prefix_size);
-        e->p += e->prefix_size;
+    if (RB_UNLIKELY(e->recording)) {
+        if (e->offset_count == e->offset_room && grow_offsets(e))
+            return -1;
+        e->offsets[e->offset_count++] = (uint32_t)(rb_size(e) - e->row_start);
     }
-    rb_copy(e->p, key, size);
-    e->p += size;
+    uint8_t *p = rb_put_varint(e->p, whole);
+    if (e->prefix_size) {
+        rb_copy(p, e->prefix, e->prefix_size);
+        p += e->prefix_size;
+    }
+    rb_copy(p, key, size);
+    e->p = p + size;
     return 0;
 }
 
@@ -164,7 +166,7 @@ static int write_typed(rb_encoder *e, const rb_node *typed, PyObject *value, con
         return -1; /* coercion is the reference's */
     if (value == Py_None && !takes_null(typed))
         return 0;
-    if (put_path(e, key, (size_t)size))
+    if (put_path(e, key, (size_t)size, 0))
         return -1;
     ++*count;
     size_t prefix = e->prefix_size;
@@ -197,8 +199,45 @@ static inline int is_leaf(rb_encoder *e, PyObject *value)
            rb_is_rare_leaf(value);
 }
 
-static int walk_item(rb_encoder *e, const rb_node *node, PyObject *key, PyObject *value, rb_limits limits,
-                     uint64_t *count)
+/* Path and value of the commonest leaves with one check of the room; 1 = not one of them. */
+static inline int put_leaf(rb_encoder *e, PyObject *value, const uint8_t *key, size_t size)
+{
+    PyTypeObject *type = Py_TYPE(value);
+    uint64_t word;
+    if (type == &PyUnicode_Type && PyUnicode_IS_COMPACT_ASCII(value) && e->json == RB_JSON_EXACT) {
+        size_t length = (size_t)PyUnicode_GET_LENGTH(value);
+        if (RB_UNLIKELY(length > (size_t)RB_MAX_STRING) || put_path(e, key, size, length + 1 + RB_VARINT_MAX))
+            return -1;
+        uint8_t *p = e->p;
+        *p++ = RB_TAG_STRING;
+        p = rb_put_varint(p, length);
+        rb_copy(p, PyUnicode_1BYTE_DATA(value), length);
+        e->p = p + length;
+        return 0;
+    }
+    if (type == &PyLong_Type) {
+        int negative;
+        if (!rb_long_parts(value, &word, &negative) || word >> 63)
+            return 1;
+        if (put_path(e, key, size, 9))
+            return -1;
+        word = negative ? 0 - word : word;
+        *e->p = RB_TAG_INT64;
+    } else if (type == &PyFloat_Type && (e->json == RB_JSON_EXACT || isfinite(PyFloat_AS_DOUBLE(value)))) {
+        if (put_path(e, key, size, 9))
+            return -1;
+        memcpy(&word, &PyFloat_AS_DOUBLE(value), 8);
+        *e->p = RB_TAG_FLOAT64;
+    } else {
+        return 1;
+    }
+    memcpy(e->p + 1, &word, 8);
+    e->p += 9;
+    return 0;
+}
+
+static inline int walk_item(rb_encoder *e, const rb_node *node, PyObject *key, PyObject *value, rb_limits limits,
+                            uint64_t *count)
 {
     Py_ssize_t size;
     if (RB_UNLIKELY(!PyUnicode_CheckExact(key)))
@@ -207,7 +246,7 @@ static int walk_item(rb_encoder *e, const rb_node *node, PyObject *key, PyObject
     if (RB_UNLIKELY(!bytes))
         return -1;
     e->dotted |= rb_has_dot(bytes, (size_t)size);
-    if (node->rules) {
+    if (RB_UNLIKELY(node->rules != NULL)) {
         const rb_node *typed = NULL;
         int rule = resolve(e, node, key, bytes, size, &typed);
         if (rule <= 0)
@@ -215,30 +254,63 @@ static int walk_item(rb_encoder *e, const rb_node *node, PyObject *key, PyObject
         if (rule == 1)
             return write_typed(e, typed, value, bytes, size, count);
     }
+    int done = put_leaf(e, value, bytes, (size_t)size);
+    if (RB_LIKELY(done <= 0)) {
+        ++*count;
+        return done;
+    }
     if (value == Py_None) {
         e->nulls = 1;
         return 0;
     }
     if (PyDict_CheckExact(value))
         return walk_nested(e, node, value, limits, bytes, size, count);
-    if (!is_leaf(e, value) || put_path(e, bytes, (size_t)size))
+    if (!is_leaf(e, value) || put_path(e, bytes, (size_t)size, 0))
         return -1;
     ++*count;
     return rb_write_dynamic(e, value, limits);
 }
 
+/* Values that are written without any Python code, in which other threads could get a turn. */
+static inline int is_inert(const rb_encoder *e, PyObject *value)
+{
+    PyTypeObject *type = Py_TYPE(value);
+    uint64_t magnitude;
+    int negative;
+    if (type == &PyUnicode_Type)
+        return e->json == RB_JSON_EXACT;
+    if (type == &PyLong_Type)
+        return rb_long_parts(value, &magnitude, &negative) && magnitude >> 63 == 0;
+    return type == &PyFloat_Type || type == &PyBool_Type || value == Py_None;
+}
+
+/* Documents are larger than the caches: fetch the next value while this one is written. */
 static int walk(rb_encoder *e, const rb_node *node, PyObject *dict, rb_limits limits, uint64_t *count)
 {
     Py_ssize_t size = PyDict_GET_SIZE(dict), position = 0;
-    PyObject *key, *value;
-    while (PyDict_Next(dict, &position, &key, &value)) {
-        Py_INCREF(key);
-        Py_INCREF(value);
-        int failed = walk_item(e, node, key, value, limits, count);
-        Py_DECREF(value);
-        Py_DECREF(key);
-        if (RB_UNLIKELY(failed || PyDict_GET_SIZE(dict) != size))
-            return -1;
+    PyObject *key, *value, *next_key, *next_value;
+    int more = PyDict_Next(dict, &position, &key, &value);
+    while (more) {
+        Py_ssize_t here = position;
+        more = PyDict_Next(dict, &position, &next_key, &next_value);
+        if (more)
+            rb_prefetch(next_value);
+        if (RB_LIKELY(!node->rules && is_inert(e, value))) {
+            if (RB_UNLIKELY(walk_item(e, node, key, value, limits, count)))
+                return -1;
+        } else {
+            Py_INCREF(key);
+            Py_INCREF(value);
+            int failed = walk_item(e, node, key, value, limits, count);
+            Py_DECREF(value);
+            Py_DECREF(key);
+            if (failed || PyDict_GET_SIZE(dict) != size)
+                return -1;
+            position = here; /* the item that was fetched ahead may be gone */
+            more = PyDict_Next(dict, &position, &next_key, &next_value);
+        }
+        key = next_key;
+        value = next_value;
     }
     return 0;
 }
@@ -259,47 +331,70 @@ static int put_count(rb_encoder *e, Py_ssize_t at, uint64_t count, size_t first)
     return 0;
 }
 
-/* One document: number of paths, paths and values.  `node` brings the rules, if any. */
-static int write_object(rb_encoder *e, const rb_node *node, PyObject *dict, rb_limits limits)
+/* Number of paths, paths and values; whether two paths could be equal is found on the way. */
+static int write_paths(rb_encoder *e, const rb_node *node, PyObject *dict, rb_limits limits)
 {
-    size_t prefix = e->prefix_size, first = e->offset_count;
-    int dotted = e->dotted, nested = e->nested, nulls = e->nulls, failed;
+    size_t first = e->offset_count;
     uint64_t count = 0;
-    if (e->depth >= RB_MAX_DEPTH || rb_need(e, 1))
+    if (rb_need(e, 1))
         return -1;
     Py_ssize_t at = rb_size(e);
     e->p++;
-    /* A document inside an array starts paths of its own: keep the outer prefix in front, unused. */
-    uint8_t *outer = e->prefix;
-    size_t outer_room = e->prefix_room;
-    if (prefix) {
-        e->prefix = NULL;
-        e->prefix_room = 0;
-    }
-    e->prefix_size = 0;
     e->dotted = e->nested = e->nulls = 0;
     e->depth++;
-    failed = walk(e, node, dict, limits, &count) || put_count(e, at, count, first);
+    int failed = walk(e, node, dict, limits, &count) || put_count(e, at, count, first);
     e->depth--;
-    /* Only a dotted key beside a nested object can make two paths equal. */
-    if (!failed && e->dotted && e->nested)
-        failed = (e->nulls && e->duplicates_error) || collide(e, first) != 0;
-    if (prefix) {
-        PyMem_Free(e->prefix);
-        e->prefix = outer;
-        e->prefix_room = outer_room;
+    return failed ? -1 : 0;
+}
+
+/* One document.  `node` brings the rules, if any. */
+static int write_document(rb_encoder *e, const rb_node *node, PyObject *dict, rb_limits limits)
+{
+    Py_ssize_t before = rb_size(e);
+    size_t first = e->offset_count;
+    int recording = e->recording;
+    e->recording = 0;
+    int failed = write_paths(e, node, dict, limits);
+    /* Only a dotted key beside a nested object can make two paths equal: write it once more then,
+     * noting where the paths stand. */
+    if (!failed && e->dotted && e->nested) {
+        e->p = e->start + before;
+        e->recording = 1;
+        failed = write_paths(e, node, dict, limits) || (e->nulls && e->duplicates_error) || collide(e, first);
     }
-    e->prefix_size = prefix;
+    e->recording = recording;
     e->offset_count = first;
+    return failed ? -1 : 0;
+}
+
+/* A document inside an array has paths and flags of its own: put those of the outer one aside. */
+static int write_object(rb_encoder *e, const rb_node *node, PyObject *dict, rb_limits limits)
+{
+    uint8_t *prefix = e->prefix;
+    size_t size = e->prefix_size, room = e->prefix_room;
+    int dotted = e->dotted, nested = e->nested, nulls = e->nulls;
+    if (e->depth >= RB_MAX_DEPTH)
+        return -1;
+    if (size) {
+        e->prefix = NULL;
+        e->prefix_room = e->prefix_size = 0;
+    }
+    int failed = write_document(e, node, dict, limits);
+    if (size) {
+        PyMem_Free(e->prefix);
+        e->prefix = prefix;
+        e->prefix_room = room;
+    }
+    e->prefix_size = size;
     e->dotted = dotted;
     e->nested = nested;
     e->nulls = nulls;
-    return failed ? -1 : 0;
+    return failed;
 }
 
 static uint8_t *put_json_tag(uint8_t *out, rb_limits limits)
 {
-    *out++ = 0x30;
+    *out++ = RB_TAG_JSON;
     *out++ = 0; /* version */
     out = rb_put_varint(out, limits.paths);
     *out++ = (uint8_t)limits.types;
@@ -329,7 +424,7 @@ int rb_write_objects(rb_encoder *e, PyObject *list, rb_limits limits)
     Py_ssize_t count = PyList_GET_SIZE(list);
     if (rb_need(e, 16 + RB_VARINT_MAX))
         return -1;
-    *e->p++ = 0x1E;
+    *e->p++ = RB_TAG_ARRAY;
     e->p = put_json_tag(e->p, limits);
     e->p = rb_put_varint(e->p, (uint64_t)count);
     rb_limits inner = {limits.paths / 4, limits.types / 2};
