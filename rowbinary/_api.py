@@ -181,4 +181,4 @@ def iter_encode(
         on_error=on_error,
         implementation=implementation,
     )
-    return encoder._chunks(iter(rows), chunk_bytes)
+    return encoder._chunks(iter(rows), min(chunk_bytes, _NO_LIMIT))

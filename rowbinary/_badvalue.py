@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import reprlib
+from typing import Any
 
 from .errors import shorten
 
@@ -27,32 +28,52 @@ class BadValue(Exception):
         self.path: list[object] = []
 
 
-_short = reprlib.Repr()
+class _ShortRepr(reprlib.Repr):
+    """Never walks a whole value: lists that share lists can have a text longer than memory."""
+
+    def repr_instance(self, x: object, level: int) -> str:
+        for base in (list, tuple, dict, set, frozenset):
+            if issubclass(type(x), base):
+                return f"<{_type_name(x)} of {base.__len__(x)} elements>"  # type: ignore[arg-type]
+        return super().repr_instance(x, level)
+
+    def repr_Typed(self, x: Any, level: int) -> str:  # noqa: N802 (reprlib looks for this name)
+        return f"typed({self.repr1(x.value, level - 1)}, {x.type.text!r})"
+
+
+_short = _ShortRepr()
 _short.maxstring = _short.maxother = _short.maxlong = 60
 _short.maxlist = _short.maxtuple = _short.maxset = _short.maxfrozenset = _short.maxdict = 4
 _short.maxlevel = 3
 
 
+def _type_name(value: object) -> str:
+    """The name of `value`'s class, also when its metaclass has a ``__name__`` of its own."""
+    return str(type.__dict__["__name__"].__get__(type(value)))
+
+
 def describe(value: object) -> str:
     """Type name and shortened ``repr`` of `value`; never raises, never long."""
-    name = type(value).__name__
+    name = _type_name(value)
     with contextlib.suppress(Exception):
         if isinstance(value, bytes | bytearray | memoryview):
             head = bytes(value[:40])
             return f"{name} {head!r}" + ("..." if len(value) > 40 else "")
         return f"{name} {shorten(_short.repr(value), 80)}"
-    if isinstance(value, int):
+    if issubclass(type(value), int):
         return f"{name} of {int.bit_length(value)} bits"
     return f"{name} (its repr raises)"
 
 
 def explain(error: BaseException) -> str:
     """One line for an exception raised by a caller's object; never raises."""
+    name = _type_name(error)
+    if isinstance(error, RecursionError):  # its text depends on where the stack ended
+        return f"the value raised {name}: it is nested too deeply for the stack of the caller"
     try:
-        text = str(error)
+        text = str.__str__(str(error))  # __str__ may return a subclass of str
     except Exception:
         text = ""
-    name = type(error).__name__
     return f"the value raised {name}: {shorten(text, 100)}" if text else f"the value raised {name}"
 
 

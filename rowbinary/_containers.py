@@ -6,14 +6,17 @@ Both implementations come here for every container that is not an exact list, tu
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from ._badvalue import BadValue
 from ._options import MAX_ARRAY
 
 if TYPE_CHECKING:
     from ._plan import Node
+
+T = TypeVar("T")
 
 CHANGED = "it changed size while it was being encoded"
 _MAX_COPIED = 1 << 27  # elements copied into a list, 1 GiB of pointers
@@ -45,9 +48,17 @@ def as_sequence(value: object) -> list[object] | tuple[object, ...]:
         raise BadValue("not a sequence")
     if not isinstance(value, Collection):
         raise BadValue("not a sequence (an iterator has no length; pass a list)")
-    if len(value) > _MAX_COPIED:
+    return bounded(value, len(value))
+
+
+def bounded(items: Iterable[T], count: int) -> list[T]:
+    """`items` as a list of `count`; one that says `count` and gives more could go on for ever."""
+    if count > _MAX_COPIED:
         raise BadValue(f"more than {_MAX_COPIED} elements")
-    return list(value)
+    copied = list(itertools.islice(items, count + 1))
+    if len(copied) != count:
+        raise BadValue(f"it has another number of elements than its length {count}")
+    return copied
 
 
 def checked_length(items: Sequence[object]) -> int:
@@ -62,7 +73,7 @@ def as_pairs(value: object) -> list[tuple[object, object]]:
     if type(value) is dict:
         return list(value.items())
     if isinstance(value, Mapping):
-        return [(key, item) for key, item in value.items()]
+        return [(key, item) for key, item in bounded(value.items(), len(value))]
     pairs: list[tuple[object, object]] = []
     for pair in as_sequence(value):
         if not isinstance(pair, tuple | list) or len(pair) != 2:

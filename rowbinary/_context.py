@@ -12,10 +12,11 @@ class Context:
     """Per-encoder state shared by all writers.
 
     ``depth`` counts the containers of the Dynamic or JSON value being written; ``count`` is the
-    length of the array written last, for the check of flattened Nested columns.
+    length of the array written last, for the check of flattened Nested columns; ``mixed`` notes
+    for the Dynamic value being written which of its arrays are Array(Dynamic), by ``id``.
     """
 
-    __slots__ = ("count", "depth", "duplicates", "json", "naive", "zero_missing", "zone")
+    __slots__ = ("count", "depth", "duplicates", "json", "mixed", "naive", "zero_missing", "zone")
 
     def __init__(self, options: Options):
         self.json = options.json
@@ -28,6 +29,7 @@ class Context:
             self.zone = LocalZone()
         self.depth = 0
         self.count = 0
+        self.mixed: dict[int, tuple[bool, object]] | None = None
 
     def enter(self) -> None:
         """One container deeper.  The caller must leave, also when writing fails."""

@@ -69,8 +69,11 @@ def to_int(value: object) -> int:
         return to_int(value.value)
     if hasattr(type(value), "__index__"):
         return operator.index(value)  # type: ignore[call-overload, no-any-return]
-    if isinstance(value, numbers.Real):
-        return _whole_float(float(value))
+    if isinstance(value, numbers.Real):  # Fraction, numpy.float32, numpy.longdouble
+        number = _whole_float(float(value))
+        if number != value:
+            raise BadValue("not a whole number that a Float64 can hold")
+        return number
     raise BadValue("not a number")
 
 
@@ -193,9 +196,10 @@ def to_scaled(value: object, precision: int, scale: int) -> int:
         return to_scaled(value.value, precision, scale)
     elif isinstance(value, numbers.Real):
         value = str(value)
-    if isinstance(value, str) and len(value) <= 400 and "_" not in value:
+    text = str.__str__(value) if isinstance(value, str) else ""
+    if text and len(text) <= 400 and "_" not in text:
         try:
-            return _scaled(decimal.Decimal(str.__str__(value)), scale, precision)
+            return _scaled(decimal.Decimal(text), scale, precision)
         except decimal.InvalidOperation:
             raise BadValue("not a decimal number") from None
     raise BadValue("not a number")

@@ -53,11 +53,13 @@ _EXACT_INT = 2**53  # every int up to here is a Float64
 
 def write_natural(out: bytearray, value: object, context: Context, limits: Limits) -> None:
     """Append type tag and value of a Dynamic; NULL is the tag of Nothing."""
-    mode = context.json
-    if mode == "text":
-        value = _retype(value, limits, context)
-        context.json = "exact"  # what was retyped must not be inferred again
+    mode, mixed = context.json, context.mixed
+    if mixed is None:
+        context.mixed = {}
     try:
+        if mode == "text":
+            value = _retype(value, limits, context)
+            context.json = "exact"  # what was retyped must not be inferred again
         natural = natural_value(value, context, limits)
         if natural is None:
             out.append(0)
@@ -65,8 +67,13 @@ def write_natural(out: bytearray, value: object, context: Context, limits: Limit
         if natural[0].op is Op.JSON:
             context.json = mode
         _write_tagged(out, *natural, context)
+    except BadValue as error:
+        if error.type_text is None:
+            error.type_text = "Dynamic"
+            error.value = value if error.value is None else error.value
+        raise
     finally:
-        context.json = mode
+        context.json, context.mixed = mode, mixed
 
 
 def _write_tagged(out: bytearray, node: Node, value: object, context: Context) -> None:
@@ -115,7 +122,7 @@ def natural_value(value: object, context: Context, limits: Limits) -> tuple[Node
     if hasattr(value, "dtype") and getattr(value, "ndim", None) == 0:  # a numpy scalar
         return natural_value(_numpy_scalar(value), context, limits)
     items = _array_items(value)
-    element = element_type(items, limits, context.depth + 1)
+    element = element_type(items, limits, context, context.depth + 1)
     return compile_type(t.Wrapper("Array", element)), items
 
 
@@ -222,7 +229,7 @@ def _numpy_scalar(value: object) -> object:
 # --- arrays (json="exact") -----------------------------------------------------------------------
 
 
-def element_type(items: Sequence[object], limits: Limits, depth: int) -> t.Type:
+def element_type(items: Sequence[object], limits: Limits, context: Context, depth: int) -> t.Type:
     """The T of the Array(T) that holds `items` without changing one: else Dynamic.
 
     None makes it Nullable; ints and floats share Float64 while every int is exact in it; inner
@@ -240,7 +247,7 @@ def element_type(items: Sequence[object], limits: Limits, depth: int) -> t.Type:
     if arrays:
         if len(arrays) < len(items):
             return DYNAMIC
-        return _merge_arrays([as_sequence(item) for item in arrays], limits, depth)
+        return _merge_arrays(arrays, limits, context, depth)
     merged = _merge_scalars(present)
     return merged if merged is DYNAMIC else _nullable(merged, True)
 
@@ -254,12 +261,27 @@ def _is_array(item: object) -> bool:
     return True
 
 
-def _merge_arrays(arrays: list[list[object] | tuple[object, ...]], limits: Limits, depth: int) -> t.Type:
-    together = [item for array in arrays for item in array]
-    inner = element_type(together, limits, depth + 1)
-    if inner is DYNAMIC and not any(element_type(a, limits, depth + 1) is DYNAMIC for a in arrays):
+def _merge_arrays(arrays: list[object], limits: Limits, context: Context, depth: int) -> t.Type:
+    # One list in many places counts once, or lists that share lists would be more than memory holds.
+    arrays = list({id(array): array for array in arrays}.values())
+    together = [item for array in arrays for item in as_sequence(array)]
+    inner = element_type(together, limits, context, depth + 1)
+    if inner is DYNAMIC and not any(_is_mixed(array, limits, context, depth + 1) for array in arrays):
         return DYNAMIC  # each inner array keeps its own type
     return t.Wrapper("Array", inner)
+
+
+def _is_mixed(array: object, limits: Limits, context: Context, depth: int) -> bool:
+    """Whether `array` alone is an Array(Dynamic).
+
+    Noted for the value being written: every level above asks again, twice as often as the one below.
+    """
+    assert context.mixed is not None
+    known = context.mixed.get(id(array))
+    if known is None:
+        mixed = element_type(as_sequence(array), limits, context, depth) is DYNAMIC
+        known = context.mixed[id(array)] = (mixed, array)  # the array too, so that its id stays its own
+    return known[0]
 
 
 def _nullable(type_: t.Type, wanted: bool) -> t.Type:

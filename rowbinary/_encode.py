@@ -1,8 +1,7 @@
 """The reference row encoder.
 
-Rows in, RowBinary out, in a buffer that is cut back to the start of a row that fails.  The C
-encoder has the same class with the same methods, and hands every row that it cannot write to
-this one: so errors are made in one place.
+Rows in, RowBinary out; a row that fails adds nothing.  The C encoder has the same class with the
+same methods, and hands every row that it cannot write to this one: so errors are made in one place.
 """
 
 from __future__ import annotations
@@ -85,10 +84,12 @@ class RowEncoder:
     def take(self) -> bytes:
         """The buffer's bytes; it is empty afterwards."""
         self._enter()
-        data = bytes(self._out)
-        self._out.clear()
-        self.rows = 0
-        self._busy = False
+        try:
+            data = bytes(self._out)
+            self._out.clear()
+            self.rows = 0
+        finally:
+            self._busy = False
         return data
 
     def _enter(self) -> None:
@@ -99,27 +100,17 @@ class RowEncoder:
     def _write(self, row: object) -> None:
         index = self.index
         self.index += 1
-        start = len(self._out)
-        try:
-            write_row(self._out, row, index, self.plan, self.options, self.context)
-        except BaseException:
-            del self._out[start:]
-            raise
+        self._out += encode_row(row, index, self.plan, self.options, self.context)
         self.rows += 1
 
 
-def encode_row(row: object, index: int, plan: Plan, options: Options, context: Context) -> bytes:
-    """One row as bytes: what the C encoder calls for a row that it cannot write itself."""
+def encode_row(row: object, index: int, plan: Plan, options: Options, context: Context) -> bytearray:
+    """One row, whole or not at all.
+
+    Raises :class:`EncodeError` with row, column and path.  The C encoder calls this for a row that
+    it cannot write itself.
+    """
     out = bytearray()
-    write_row(out, row, index, plan, options, context)
-    return bytes(out)
-
-
-def write_row(
-    out: bytearray, row: object, index: int, plan: Plan, options: Options, context: Context
-) -> None:
-    """Append one row, or raise :class:`EncodeError` with row, column and path."""
-    start = len(out)
     column: str | None = None
     context.depth = 0
     try:
@@ -128,14 +119,14 @@ def write_row(
         for position, (name, node) in enumerate(zip(plan.names, plan.nodes, strict=True)):
             column = name
             cell = cells[position]
-            context.count = 0
+            context.count = -1
             write_cell(out, node, cell, context, options.defaults)
-            lengths[position] = -1 if cell is DEFAULT or cell is MISSING else context.count
+            lengths[position] = context.count
             if len(cells) != len(plan.names):
                 raise BadValue(CHANGED)
         column = None
         _check_nested(plan, lengths)
-        if len(out) - start > MAX_ROW:
+        if len(out) > MAX_ROW:
             raise BadValue(f"the row takes more than {MAX_ROW} bytes")
     except BadValue as error:
         raise _encode_error(error, index, column) from error.__cause__
@@ -143,6 +134,7 @@ def write_row(
         raise
     except Exception as error:
         raise _encode_error(BadValue(explain(error)), index, column) from error
+    return out
 
 
 def _encode_error(error: BadValue, index: int, column: str | None) -> EncodeError:
@@ -169,7 +161,9 @@ def _check_nested(plan: Plan, lengths: dict[int, int]) -> None:
 def row_cells(row: object, plan: Plan, options: Options) -> Sequence[object]:
     """The cells of `row` in column order; ``DEFAULT`` or ``MISSING`` where it has none."""
     names = plan.names
-    if not isinstance(row, tuple | list):
+    if isinstance(row, tuple):
+        row = tuple.__getitem__(row, slice(None))  # what it holds, whatever a subclass says
+    elif not isinstance(row, list):
         if isinstance(row, Mapping):
             return _mapping_cells(row, names, options)
         if isinstance(row, str | bytes | bytearray | memoryview):

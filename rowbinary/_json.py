@@ -8,11 +8,12 @@ is done here: flattening, SKIP rules, and resolving paths that collide.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, NoReturn
 
 from ._badvalue import BadValue
-from ._containers import CHANGED, as_object
+from ._containers import CHANGED, as_object, bounded
 from ._context import Context
 from ._opcodes import Op
 from ._options import MAX_STRING
@@ -94,7 +95,11 @@ def _flatten(
     entries: dict[str, Entry],
 ) -> None:
     for key, value in _items(document):
-        path = _join(prefix, key)
+        try:
+            path = _join(prefix, key)
+        except BadValue as error:
+            error.path += [prefix] if prefix is not None else []
+            raise
         rule = True if rules.plain else rules.resolve(path)
         if rule is False:
             continue
@@ -103,7 +108,7 @@ def _flatten(
             continue
         inner = as_object(value)
         if inner is None:
-            _add(entries, path, Entry(None, _present(value), context.depth), context)
+            _add(entries, path, Entry(None, _present(value, context), context.depth), context)
             continue
         context.enter()
         try:
@@ -114,7 +119,7 @@ def _flatten(
 
 def _items(document: Mapping[object, object]) -> Iterable[tuple[object, object]]:
     count = len(document)
-    for pair in list(document.items()):
+    for pair in bounded(document.items(), count):
         if len(document) != count:
             raise BadValue(CHANGED)
         yield pair
@@ -131,10 +136,12 @@ def _join(prefix: str | None, key: object) -> str:
     return text if prefix is None else f"{prefix}.{text}"
 
 
-def _present(value: object) -> object:
-    """`value`, or None when a typed() NULL means that the path is absent."""
-    while type(value) is Typed and value.value is None:
-        value = None
+def _present(value: object, context: Context) -> object:
+    """`value`, or None for what makes the path absent: typed() NULLs; NaN in text mode."""
+    if type(value) is Typed and value.value is None:
+        return None
+    if context.json == "text" and isinstance(value, float) and not math.isfinite(value):
+        return None
     return value
 
 
@@ -144,7 +151,11 @@ def _add_typed(entries: dict[str, Entry], path: str, node: Node, value: object, 
     if context.json == "text" and type(value) is not Typed:
         from ._text import coerce
 
-        value = coerce(value, node.type, context.zone)
+        try:
+            value = coerce(value, node.type, context.zone)
+        except BadValue as error:
+            error.path.append(path)
+            raise
     _add(entries, path, Entry(node, value, context.depth), context)
 
 

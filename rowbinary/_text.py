@@ -88,7 +88,7 @@ def _plain_tree(value: object, depth: int) -> object:
             members[key] = _plain_tree(item, depth + 1)
         return members
     except BadValue as error:
-        error.path.insert(0, segment)
+        error.path.append(segment)
         raise
 
 

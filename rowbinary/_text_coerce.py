@@ -84,9 +84,9 @@ class ArrayColumn(Column):
         stored = []
         try:
             for item in value:
-                stored.append(self.inner.read(item, conversion))
+                stored.append(self.inner.read(item, conversion))  # noqa: PERF401 (its length is needed)
         except BadValue as error:
-            error.path.insert(0, len(stored))
+            error.path.append(len(stored))
             raise
         return stored
 
@@ -117,7 +117,7 @@ class TupleColumn(Column):
             try:
                 stored[i] = self.elements[i].read(item, conversion)
             except BadValue as error:
-                error.path.insert(0, segment)
+                error.path.append(segment)
                 raise
         return tuple(stored)
 
@@ -137,7 +137,7 @@ class MapColumn(Column):
             try:
                 stored[key] = self.value.read(item, conversion)
             except BadValue as error:
-                error.path.insert(0, key)
+                error.path.append((key,))
                 raise
         return stored
 
@@ -201,7 +201,7 @@ class DynamicColumn(Column):
     def read_at_path(self, value: object, conversion: Conversion) -> Typed | None:
         """`read` for the value of a path of a JSON, where scalars go shorter ways.
 
-        Their own type comes first; for strings then String and the wider date types.  Numbers and bools are
+        Their own type comes first; for strings then the wider date types and String.  Numbers and bools are
         offered to other types only when there is no room for their own.
         """
         if not isinstance(value, (str, bool, int, float)):
@@ -212,7 +212,7 @@ class DynamicColumn(Column):
         if not isinstance(value, str):
             has_room = len(self.members) < self.max_types
             return self.add(value, conversion) if has_room else self.read(value, conversion)
-        for wider in (STRING, *_WIDER_DATES.get(type_.family, ())):
+        for wider in (*_WIDER_DATES.get(type_.family, ()), STRING):
             member = self.member(wider)
             if member is not None:
                 return Typed(member.read(value, conversion), wider)
@@ -265,7 +265,7 @@ class JSONColumn(Column):
                 else:
                     self.store(path, item, document, taken, conversion)
             except BadValue as error:
-                error.path.insert(0, key)
+                error.path.append(key)
                 raise
 
     def store(

@@ -132,11 +132,11 @@ def read_datetime(
         if not reader.read() or reader.position != len(text):
             return None
         return reader.result(zone)
-    except _Refused:
+    except _NoDateError:
         return None
 
 
-class _Refused(Exception):
+class _NoDateError(Exception):
     """The text is not a date in any notation that the reader knows."""
 
 
@@ -180,7 +180,7 @@ class _BestEffort:
         """A number of one or two digits, which must be there."""
         digits = self.digits()
         if not 1 <= len(digits) <= 2:
-            raise _Refused
+            raise _NoDateError
         return int(digits)
 
     def allowed(self, char: str) -> bool:
@@ -219,7 +219,7 @@ class _BestEffort:
         elif count <= 2:
             return self.from_short_number(int(digits))
         else:
-            raise _Refused
+            raise _NoDateError
         return False
 
     def long_number(self, digits: str) -> None:
@@ -229,7 +229,7 @@ class _BestEffort:
             self.fraction = digits[10:]
             return
         if self.strict:
-            raise _Refused
+            raise _NoDateError
         if len(digits) == 14:
             self.set_date(digits[:8])
             self.set_time(digits[8:])
@@ -244,7 +244,7 @@ class _BestEffort:
         elif not self.has_time:
             self.set_time(digits)
         else:
-            raise _Refused
+            raise _NoDateError
 
     def set_date(self, digits: str) -> None:
         """``YYYYMMDD``; a month or day read before is added to the new one, in one byte."""
@@ -274,7 +274,7 @@ class _BestEffort:
         if not self.day and self.accept(delimiter) and not self.date_part("day", delimiter):
             return False
         if not self.allowed(delimiter):
-            raise _Refused
+            raise _NoDateError
         return False
 
     def date_part(self, name: str, delimiter: str) -> bool:
@@ -284,7 +284,7 @@ class _BestEffort:
             setattr(self, name, int(digits))
             return True
         if delimiter != " ":
-            raise _Refused
+            raise _NoDateError
         return False
 
     def from_short_number(self, number: int) -> bool:
@@ -300,14 +300,14 @@ class _BestEffort:
         elif not self.day:
             self.day = number
         elif self.strict and self.hour:
-            raise _Refused
+            raise _NoDateError
         else:
             self.hour = number
         return False
 
     def time_of_day(self, hour: int) -> None:
         if self.has_time:
-            raise _Refused
+            raise _NoDateError
         self.hour = hour
         self.has_time = True
         self.minute = self.short_number()
@@ -317,27 +317,27 @@ class _BestEffort:
     def day_first(self, day: int) -> bool:
         """The rest of ``DD/MM``, ``DD/MM/YY``, ``DD/MM/YYYY`` or ``DD-Mon-YYYY``."""
         if self.day or self.month:
-            raise _Refused
+            raise _NoDateError
         self.day = day
         digits = self.digits()
         if len(digits) > 2:
-            raise _Refused
+            raise _NoDateError
         if digits:
             self.month = int(digits)
         else:
             self.month = _MONTH.get(self.word(), 0)
             if not self.month:
-                raise _Refused
+                raise _NoDateError
         if self.month > 12:
             self.day, self.month = self.month, self.day
         if not (self.peek() and self.peek() in "/.-" and self.allowed(self.peek())):
             return not digits
         self.position += 1
         if self.year:
-            raise _Refused
+            raise _NoDateError
         digits = self.digits()
         if len(digits) not in (2, 4):
-            raise _Refused
+            raise _NoDateError
         self.year = int(digits)
         if len(digits) == 2:
             self.year += 1900 if self.year >= 70 else 2000
@@ -372,7 +372,7 @@ class _BestEffort:
     def point(self) -> None:
         """The fraction of a second; digits are not needed, the point alone makes one."""
         if not self.has_time or self.fraction is not None:
-            raise _Refused
+            raise _NoDateError
         self.position += 1
         self.fraction = self.digits()
 
@@ -383,7 +383,7 @@ class _BestEffort:
             self.set_time(digits)
             return
         if not 1 <= len(digits) <= 4:
-            raise _Refused
+            raise _NoDateError
         self.set_offset(0)
         assert self.offset is not None
         if sign < 0:
@@ -416,7 +416,7 @@ class _BestEffort:
         elif word in _WEEKDAY:
             self.accept(",")
         else:
-            raise _Refused
+            raise _NoDateError
         return True
 
     # -- the result ----------------------------------------------------------------------------------
@@ -445,22 +445,22 @@ class _BestEffort:
     def complete(self, zone: datetime.tzinfo) -> None:
         """Put in the parts that are missing, if they may be, and check the date."""
         if self.has_comma and not (self.has_time and self.year and self.month and self.day):
-            raise _Refused
+            raise _NoDateError
         if not (self.year or self.month or self.day or self.has_time):
-            raise _Refused
+            raise _NoDateError
         if self.strict and not (self.year and self.month and self.day):
-            raise _Refused
+            raise _NoDateError
         self.day = self.day or 1
         self.month = self.month or 1
         if self.month > 12:
-            raise _Refused
+            raise _NoDateError
         if not self.year:
             # Without a year, as in syslog: the last such day that is not in the future.
             today = datetime.datetime.now(zone).date()
             passed = (self.month, self.day) <= (today.month, today.day)
             self.year = today.year if passed else today.year - 1
         if not 1 <= self.day <= _month_length(self.year, self.month):
-            raise _Refused
+            raise _NoDateError
 
 
 def _month_length(year: int, month: int) -> int:

@@ -15,7 +15,7 @@ from ._badvalue import BadValue, explain
 from ._containers import CHANGED, MISSING, as_elements, as_pairs, as_sequence, checked_length
 from ._context import Context
 from ._opcodes import WIDTHS, Op
-from ._options import MAX_STRING
+from ._options import MAX_ROW, MAX_STRING
 from ._plan import Node
 from ._typed import DEFAULT, Typed
 from ._varint import varint
@@ -33,6 +33,8 @@ _INT64 = (-(2**63), 2**63 - 1)
 def write_value(out: bytearray, node: Node, value: object, context: Context) -> None:
     """Append `value` as the type of `node`: the only way from one writer to another."""
     try:
+        if len(out) > MAX_ROW:  # lists that share lists can mean more than any memory holds
+            raise BadValue(f"the row takes more than {MAX_ROW} bytes")
         if type(value) is Typed:
             value = _unwrap(node, value)
         WRITERS[node.op](out, node, value, context)
@@ -298,6 +300,7 @@ def write_cell(out: bytearray, node: Node, value: object, context: Context, defa
         out.append(0)
     if value is MISSING:
         out += node.zero
+        context.count = 0  # of a flattened Nested: an empty array
         return
     write_value(out, node, value, context)
 

@@ -1,8 +1,42 @@
-/* The output buffer: a bytes object written in place, so that handing it out copies nothing. */
+/* The output buffer: a bytes object written in place, so that handing it out copies nothing.
+ *
+ * Fresh memory costs about as much as encoding into it (page faults), so the last two chunks are
+ * remembered and written over once nobody else holds them. */
 #include "rowbinary.h"
 
-#define FIRST_SIZE ((Py_ssize_t)64 << 10)
+#define FIRST_SIZE ((Py_ssize_t)32 << 10)
 #define SLACK ((Py_ssize_t)8 << 10) /* room for the row that ends a chunk */
+
+/* A remembered chunk that only the encoder still holds, with at least `room` bytes; else NULL. */
+static PyObject *reusable(rb_encoder *e, Py_ssize_t room, Py_ssize_t *has)
+{
+    for (int i = 0; i < RB_SPARES; i++) {
+        PyObject *bytes = e->spares[i].bytes;
+        if (bytes && Py_REFCNT(bytes) == 1 && e->spares[i].room >= room) {
+            *has = e->spares[i].room;
+            e->spares[i].bytes = NULL;
+            Py_SET_SIZE((PyVarObject *)bytes, *has);
+            _Py_COMP_DIAG_PUSH
+            _Py_COMP_DIAG_IGNORE_DEPR_DECLS
+            ((PyBytesObject *)bytes)->ob_shash = -1; /* whoever had it may have hashed it */
+            _Py_COMP_DIAG_POP
+            return bytes;
+        }
+    }
+    return NULL;
+}
+
+/* Remember a chunk that is handed out. */
+static void remember(rb_encoder *e, PyObject *bytes, Py_ssize_t room)
+{
+    int oldest = e->spares[0].bytes ? 1 : 0;
+    if (e->spares[oldest].bytes) {
+        Py_DECREF(e->spares[0].bytes);
+        e->spares[0] = e->spares[1];
+    }
+    e->spares[oldest].bytes = Py_NewRef(bytes);
+    e->spares[oldest].room = room;
+}
 
 /* A bytes object of another size, or NULL with the old one untouched: unlike _PyBytes_Resize, which
  * frees it when memory is short, and with it the rows that wait there. */
@@ -32,7 +66,9 @@ int RB_COLD rb_grow(rb_encoder *e, size_t need)
     Py_ssize_t wanted = e->bytes ? room + room / 2 : e->hint ? e->hint + SLACK : FIRST_SIZE;
     if (wanted < used + (Py_ssize_t)need)
         wanted = used + (Py_ssize_t)need + SLACK;
-    PyObject *bytes = resized(e->bytes, wanted);
+    PyObject *bytes = e->bytes ? NULL : reusable(e, wanted, &wanted);
+    if (!bytes)
+        bytes = resized(e->bytes, wanted);
     if (!bytes)
         return -1;
     e->bytes = bytes;
@@ -42,18 +78,30 @@ int RB_COLD rb_grow(rb_encoder *e, size_t need)
     return 0;
 }
 
-/* The buffer as a bytes object of its size; the encoder has none afterwards. */
+/* What the buffer holds; the encoder is empty afterwards. */
 PyObject *rb_take(rb_encoder *e)
 {
-    Py_ssize_t size = rb_size(e);
-    if (!size)
-        return PyBytes_FromStringAndSize(NULL, 0);
-    PyObject *bytes = resized(e->bytes, size);
-    if (!bytes)
-        return NULL;
-    e->bytes = NULL;
-    e->start = e->p = e->end = NULL;
+    Py_ssize_t size = rb_size(e), room = e->end - e->start;
+    PyObject *bytes;
+    if (size < room / 2) {
+        bytes = PyBytes_FromStringAndSize((char *)e->start, size);
+        if (!bytes)
+            return NULL;
+    } else {
+        bytes = size < RB_LARGE ? e->bytes : resized(e->bytes, size);
+        if (!bytes)
+            return size ? NULL : PyBytes_FromStringAndSize(NULL, 0);
+        Py_SET_SIZE((PyVarObject *)bytes, size);
+        PyBytes_AS_STRING(bytes)[size] = 0;
+        if (size < RB_LARGE)
+            remember(e, bytes, room);
+        e->bytes = NULL;
+        e->start = e->end = NULL;
+    }
+    e->p = e->start;
     e->rows = e->row_start = 0;
+    /* The next buffer is likely to become as large, but no giant for ever after one. */
+    e->hint = size < RB_LARGE ? size : 0;
     return bytes;
 }
 

@@ -7,7 +7,16 @@
 #define ROWBINARY_H
 
 #define PY_SSIZE_T_CLEAN
+#include <patchlevel.h>
+/* For dict_items.h: the layout of dicts, as of versions that were looked at. */
+#if PY_VERSION_HEX < 0x030F0000 && !defined(Py_GIL_DISABLED)
+#define Py_BUILD_CORE_MODULE 1
+#define RB_DICT_ENTRIES 1
+#endif
 #include <Python.h>
+#ifdef RB_DICT_ENTRIES
+#include <internal/pycore_dict.h>
+#endif
 #include <datetime.h>
 #include <stdint.h>
 
@@ -18,6 +27,9 @@
 #define RB_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define RB_COLD __attribute__((noinline, cold))
 
+#define RB_LARGE ((Py_ssize_t)16 << 20) /* buffers from here on are made when needed */
+#define RB_SPARES 2
+#define RB_DOCUMENTS 8
 #define RB_MAX_DEPTH 128                     /* _options.MAX_DEPTH */
 #define RB_MAX_STRING ((Py_ssize_t)1 << 30)  /* _options.MAX_STRING, MAX_ARRAY */
 #define RB_MAX_ROW (((Py_ssize_t)1 << 30) + (1 << 24)) /* _options.MAX_ROW */
@@ -67,7 +79,9 @@ typedef struct {
     PyObject *plan, *options, *context;
     Py_ssize_t columns;
     const rb_node **nodes;
+    Py_ssize_t documents[RB_DOCUMENTS], document_count; /* JSON columns, for prefetching */
     PyObject *names;          /* tuple of interned str */
+    PyObject **keys;          /* per column the key object that dict rows had last; strong */
     unsigned char *grouped;   /* column belongs to a flattened Nested; NULL when none does */
     Py_ssize_t *lengths;      /* array length per column, for that check */
     PyObject *groups;
@@ -76,6 +90,10 @@ typedef struct {
     PyObject *bytes;
     uint8_t *start, *p, *end;
     Py_ssize_t row_start, hint;
+    struct {
+        PyObject *bytes;
+        Py_ssize_t room;
+    } spares[RB_SPARES];      /* chunks handed out, to be written over when they come free */
     /* state of the row being written */
     int depth;
     Py_ssize_t array_count;

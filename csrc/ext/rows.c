@@ -1,5 +1,5 @@
 /* The row loop, and the RowEncoder type around it (the twin of rowbinary._encode.RowEncoder). */
-#include "rowbinary.h"
+#include "dict_items.h"
 
 #include <structmember.h>
 
@@ -31,8 +31,6 @@ static int write_tuple(rb_encoder *e, PyObject *row)
     if (PyTuple_GET_SIZE(row) != count)
         return -1;
     for (Py_ssize_t i = 0; i < count; i++)
-        __builtin_prefetch(PyTuple_GET_ITEM(row, i));
-    for (Py_ssize_t i = 0; i < count; i++)
         if (RB_UNLIKELY(write_cell(e, i, PyTuple_GET_ITEM(row, i))))
             return -1;
     return 0;
@@ -58,20 +56,30 @@ static int write_default(rb_encoder *e, Py_ssize_t column)
     return e->defaults ? write_cell(e, column, rb_py.default_) : -1;
 }
 
-/* Rows of one source have their keys in one order, mostly that of the columns, and the same key
- * objects: compare identities while that holds, look keys up by value from there on. */
+/* Whether the key that comes next in a dict row is that of column `i`.  Rows of one source have
+ * their keys in one order and share the key objects: so the object seen last is remembered. */
+static inline int is_key_of(rb_encoder *e, Py_ssize_t i, PyObject *key)
+{
+    if (RB_LIKELY(key == e->keys[i]))
+        return 1;
+    if (!PyUnicode_CheckExact(key) || PyUnicode_Compare(key, PyTuple_GET_ITEM(e->names, i)))
+        return 0;
+    Py_SETREF(e->keys[i], Py_NewRef(key));
+    return 1;
+}
+
+/* In the order of the columns while the keys come in it, by look-up from there on. */
 static int write_dict(rb_encoder *e, PyObject *row)
 {
-    Py_ssize_t position = 0, found = 0, size = PyDict_GET_SIZE(row);
+    Py_ssize_t found = 0;
     PyObject *key, *cell;
+    rb_items items;
     int in_order = 1;
+    rb_items_open(&items, row);
     for (Py_ssize_t i = 0; i < e->columns; i++) {
-        PyObject *name = PyTuple_GET_ITEM(e->names, i);
-        if (in_order) {
-            in_order = PyDict_Next(row, &position, &key, &cell) && key == name;
-        }
+        in_order = in_order && rb_items_next(&items, &key, &cell) && is_key_of(e, i, key);
         if (!in_order) {
-            cell = PyDict_GetItemWithError(row, name);
+            cell = PyDict_GetItemWithError(row, PyTuple_GET_ITEM(e->names, i));
             if (!cell) {
                 if (PyErr_Occurred() || write_default(e, i))
                     return -1;
@@ -82,10 +90,10 @@ static int write_dict(rb_encoder *e, PyObject *row)
         Py_INCREF(cell);
         int failed = write_cell(e, i, cell);
         Py_DECREF(cell);
-        if (RB_UNLIKELY(failed || PyDict_GET_SIZE(row) != size))
+        if (RB_UNLIKELY(failed || !rb_items_intact(&items)))
             return -1;
     }
-    return found == size || e->ignore_extra ? 0 : -1;
+    return found == items.size || e->ignore_extra ? 0 : -1;
 }
 
 /* Arrays of one flattened Nested must be equally long. */
@@ -216,7 +224,110 @@ static int RB_COLD report(rb_encoder *e, PyObject *on_error, PyObject *row)
     return done ? 0 : -1;
 }
 
-#define LARGE ((Py_ssize_t)16 << 20) /* buffers from here on are made when needed */
+/* One row, given to on_error when it is refused. */
+static inline int take_row(rb_encoder *e, PyObject *row, PyObject *on_error)
+{
+    return RB_UNLIKELY(rb_write_row(e, row)) && report(e, on_error, row) ? -1 : 0;
+}
+
+static int fill_from_iterator(rb_encoder *e, PyObject *rows, Py_ssize_t limit, PyObject *on_error, int *ended)
+{
+    while (rb_size(e) < limit) {
+        PyObject *row = PyIter_Next(rows);
+        if (RB_UNLIKELY(!row)) {
+            *ended = 1;
+            return PyErr_Occurred() ? -1 : 0;
+        }
+        int failed = take_row(e, row, on_error);
+        Py_DECREF(row);
+        if (RB_UNLIKELY(failed))
+            return -1;
+    }
+    return 0;
+}
+
+/* The table of a dict: its head and the first entries. */
+static inline void prefetch_table(PyObject *object)
+{
+    if (PyDict_CheckExact(object)) {
+        const char *table = (const char *)((PyDictObject *)object)->ma_keys;
+        rb_prefetch(table);
+        rb_prefetch(table + 128);
+    }
+}
+
+/* Dicts are scattered over memory, other cells mostly are not.  While one row is written ask for
+ * the row four ahead, its documents two ahead and their tables one ahead. */
+static inline void prefetch_rows(const rb_encoder *e, PyObject *list, Py_ssize_t i)
+{
+    if (i + 4 >= PyList_GET_SIZE(list))
+        return;
+    __builtin_prefetch(PyList_GET_ITEM(list, i + 4));
+    PyObject *near = PyList_GET_ITEM(list, i + 1), *far = PyList_GET_ITEM(list, i + 2);
+    if (!PyTuple_CheckExact(near) || !PyTuple_CheckExact(far)) {
+        prefetch_table(near);
+        return;
+    }
+    for (Py_ssize_t k = 0; k < e->document_count; k++) {
+        Py_ssize_t column = e->documents[k];
+        if (column >= PyTuple_GET_SIZE(near) || column >= PyTuple_GET_SIZE(far))
+            return;
+        __builtin_prefetch(PyTuple_GET_ITEM(far, column));
+        prefetch_table(PyTuple_GET_ITEM(near, column));
+    }
+}
+
+static int fill_from_list(rb_encoder *e, PyObject *list, Py_ssize_t *index, Py_ssize_t limit, PyObject *on_error,
+                          int *ended)
+{
+    while (rb_size(e) < limit) {
+        if (*index >= PyList_GET_SIZE(list)) {
+            *ended = 1;
+            return 0;
+        }
+        prefetch_rows(e, list, *index);
+        PyObject *row = Py_NewRef(PyList_GET_ITEM(list, (*index)++));
+        int failed = take_row(e, row, on_error);
+        Py_DECREF(row);
+        if (RB_UNLIKELY(failed))
+            return -1;
+    }
+    return 0;
+}
+
+/* The list behind a list iterator and its place in it, by the pickle protocol; 0 when it is at its end. */
+static int open_list_iterator(PyObject *rows, PyObject **list, Py_ssize_t *index)
+{
+    PyObject *state = PyObject_CallMethod(rows, "__reduce__", NULL), *function, *args;
+    int found = 0;
+    if (state && PyTuple_GET_SIZE(state) == 3 && PyArg_ParseTuple(state, "OOn", &function, &args, index) &&
+        PyTuple_CheckExact(args) && PyTuple_GET_SIZE(args) == 1 && PyList_CheckExact(PyTuple_GET_ITEM(args, 0))) {
+        *list = Py_NewRef(PyTuple_GET_ITEM(args, 0));
+        found = 1;
+    }
+    Py_XDECREF(state);
+    return PyErr_Occurred() ? -1 : found;
+}
+
+static int fill_from(rb_encoder *e, PyObject *rows, Py_ssize_t limit, PyObject *on_error, int *ended)
+{
+    PyObject *list = NULL;
+    Py_ssize_t index = 0;
+    int is_list = Py_TYPE(rows) == &PyListIter_Type ? open_list_iterator(rows, &list, &index) : 0;
+    if (is_list < 0)
+        return -1;
+    if (!is_list)
+        return fill_from_iterator(e, rows, limit, on_error, ended);
+    int failed = fill_from_list(e, list, &index, limit, on_error, ended);
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback); /* leave the iterator where the loop has come to */
+    PyObject *done = PyObject_CallMethod(rows, "__setstate__", "n", index);
+    Py_XDECREF(done);
+    Py_DECREF(list);
+    if (failed)
+        PyErr_Restore(type, error, traceback);
+    return failed || !done ? -1 : 0;
+}
 
 static PyObject *encoder_fill(rb_encoder *e, PyObject *const *args, Py_ssize_t count)
 {
@@ -225,21 +336,10 @@ static PyObject *encoder_fill(rb_encoder *e, PyObject *const *args, Py_ssize_t c
     Py_ssize_t limit = PyLong_AsSsize_t(args[1]);
     if ((limit == -1 && PyErr_Occurred()) || enter(e))
         return NULL;
-    if (!e->bytes && limit < LARGE)
+    if (!e->bytes && limit < RB_LARGE)
         e->hint = limit;
-    int failed = 0, ended = 0;
-    while (rb_size(e) < limit) {
-        PyObject *row = PyIter_Next(args[0]);
-        if (RB_UNLIKELY(!row)) {
-            ended = 1;
-            failed = PyErr_Occurred() != NULL;
-            break;
-        }
-        failed = rb_write_row(e, row) && report(e, args[2], row);
-        Py_DECREF(row);
-        if (RB_UNLIKELY(failed))
-            break;
-    }
+    int ended = 0;
+    int failed = fill_from(e, args[0], limit, args[2], &ended);
     e->busy = 0;
     return failed ? NULL : PyBool_FromLong(ended);
 }
@@ -248,11 +348,7 @@ static PyObject *encoder_take(rb_encoder *e, PyObject *unused)
 {
     if (enter(e))
         return NULL;
-    Py_ssize_t size = rb_size(e);
     PyObject *bytes = rb_take(e);
-    e->rows = bytes ? 0 : e->rows;
-    /* The next buffer is likely to become as large, but no giant for ever after one. */
-    e->hint = size < LARGE ? size : 0;
     e->busy = 0;
     return bytes;
 }
@@ -296,11 +392,16 @@ static int read_columns(rb_encoder *e)
     if (!failed) {
         e->columns = PyTuple_GET_SIZE(nodes);
         e->nodes = PyMem_Calloc((size_t)e->columns + 1, sizeof *e->nodes);
-        failed = !e->nodes;
+        e->keys = PyMem_Calloc((size_t)e->columns + 1, sizeof *e->keys);
+        failed = !e->nodes || !e->keys;
     }
+    for (Py_ssize_t i = 0; !failed && i < e->columns; i++)
+        e->keys[i] = Py_NewRef(PyTuple_GET_ITEM(e->names, i));
     for (Py_ssize_t i = 0; !failed && i < e->columns; i++) {
         e->nodes[i] = rb_node_of(PyTuple_GET_ITEM(nodes, i));
         failed = !e->nodes[i];
+        if (!failed && e->nodes[i]->op == RB_OP_JSON && e->document_count < RB_DOCUMENTS)
+            e->documents[e->document_count++] = i;
     }
     Py_XDECREF(nodes);
     return failed;
@@ -355,11 +456,16 @@ static void encoder_dealloc(rb_encoder *e)
     PyTypeObject *type = Py_TYPE(e);
     PyObject_GC_UnTrack(e);
     Py_XDECREF(e->bytes);
+    for (int i = 0; i < RB_SPARES; i++)
+        Py_XDECREF(e->spares[i].bytes);
     Py_XDECREF(e->plan);
     Py_XDECREF(e->options);
     Py_XDECREF(e->context);
     Py_XDECREF(e->names);
     Py_XDECREF(e->groups);
+    for (Py_ssize_t i = 0; e->keys && i < e->columns; i++)
+        Py_XDECREF(e->keys[i]);
+    PyMem_Free(e->keys);
     PyMem_Free(e->nodes);
     PyMem_Free(e->grouped);
     PyMem_Free(e->lengths);

@@ -1,5 +1,6 @@
 /* Arrays, tuples, maps and variants.  A list or dict can be changed by code that runs while its
  * values are read (a tzinfo, an __index__): items are held, sizes compared at every step. */
+#include "dict_items.h"
 #include "write_scalar.h"
 
 static int write_list_items(rb_encoder *e, const rb_node *child, PyObject *list, Py_ssize_t count)
@@ -62,22 +63,23 @@ int rb_write_map(rb_encoder *e, const rb_node *node, PyObject *value)
 {
     if (!PyDict_CheckExact(value))
         return rb_write_reference(e, node, value);
-    Py_ssize_t count = PyDict_GET_SIZE(value), written = 0, position = 0;
+    rb_items items;
     PyObject *key, *item;
+    rb_items_open(&items, value);
     if (rb_need(e, RB_VARINT_MAX))
         return -1;
-    e->p = rb_put_varint(e->p, (uint64_t)count);
-    while (PyDict_Next(value, &position, &key, &item)) {
+    e->p = rb_put_varint(e->p, (uint64_t)items.size);
+    Py_ssize_t written = 0;
+    for (; rb_items_next(&items, &key, &item); written++) {
         Py_INCREF(key);
         Py_INCREF(item);
         int failed = rb_write_value(e, node->children[0], key) || rb_write_value(e, node->children[1], item);
         Py_DECREF(key);
         Py_DECREF(item);
-        if (failed || PyDict_GET_SIZE(value) != count)
+        if (failed || !rb_items_intact(&items))
             return -1;
-        written++;
     }
-    return written == count ? 0 : -1;
+    return written == items.size ? 0 : -1;
 }
 
 int rb_write_variant(rb_encoder *e, const rb_node *node, PyObject *value)

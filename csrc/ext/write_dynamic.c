@@ -28,7 +28,7 @@ int rb_date_like(PyObject *text)
         return 0;
     if (!PyUnicode_IS_COMPACT_ASCII(text))
         return 0;
-    const Py_UCS1 *data = PyUnicode_1BYTE_DATA(text);
+    const uint8_t *data = rb_ascii(text);
     for (Py_ssize_t i = 0; i < size; i++)
         digits += data[i] >= '0' && data[i] <= '9';
     return digits >= 3;

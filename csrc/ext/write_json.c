@@ -2,6 +2,7 @@
  *
  * Everything unusual (JSON text, other mappings, typed values, keys that are no plain str, paths
  * that collide) makes the walk give up; the cell is then written by the reference. */
+#include "dict_items.h"
 #include "write_scalar.h"
 
 static int walk(rb_encoder *e, const rb_node *node, PyObject *dict, rb_limits limits, uint64_t *count);
@@ -35,7 +36,7 @@ static inline const uint8_t *key_bytes(PyObject *key, Py_ssize_t *size)
 {
     if (RB_LIKELY(PyUnicode_IS_COMPACT_ASCII(key))) {
         *size = PyUnicode_GET_LENGTH(key);
-        return PyUnicode_1BYTE_DATA(key);
+        return rb_ascii(key);
     }
     return (const uint8_t *)PyUnicode_AsUTF8AndSize(key, size);
 }
@@ -190,7 +191,7 @@ static int walk_nested(rb_encoder *e, const rb_node *node, PyObject *dict, rb_li
 }
 
 /* Types that can neither be an object nor stand for null: these are leaves for sure. */
-static inline int is_leaf(rb_encoder *e, PyObject *value)
+static int is_leaf(const rb_encoder *e, PyObject *value)
 {
     PyTypeObject *type = Py_TYPE(value);
     if (type == &PyFloat_Type)
@@ -199,19 +200,23 @@ static inline int is_leaf(rb_encoder *e, PyObject *value)
            rb_is_rare_leaf(value);
 }
 
-/* Path and value of the commonest leaves with one check of the room; 1 = not one of them. */
+/* Path and value of the commonest leaves with one check of the room; 1 = not one of them.
+ * No Python code runs here, so what the walk has borrowed stays alive. */
 static inline int put_leaf(rb_encoder *e, PyObject *value, const uint8_t *key, size_t size)
 {
     PyTypeObject *type = Py_TYPE(value);
     uint64_t word;
-    if (type == &PyUnicode_Type && PyUnicode_IS_COMPACT_ASCII(value) && e->json == RB_JSON_EXACT) {
+    uint8_t tag;
+    if (type == &PyUnicode_Type) {
+        if (!PyUnicode_IS_COMPACT_ASCII(value) || (e->json == RB_JSON_TEXT && rb_date_like(value)))
+            return 1;
         size_t length = (size_t)PyUnicode_GET_LENGTH(value);
         if (RB_UNLIKELY(length > (size_t)RB_MAX_STRING) || put_path(e, key, size, length + 1 + RB_VARINT_MAX))
             return -1;
         uint8_t *p = e->p;
         *p++ = RB_TAG_STRING;
         p = rb_put_varint(p, length);
-        rb_copy(p, PyUnicode_1BYTE_DATA(value), length);
+        rb_copy(p, rb_ascii(value), length);
         e->p = p + length;
         return 0;
     }
@@ -219,34 +224,29 @@ static inline int put_leaf(rb_encoder *e, PyObject *value, const uint8_t *key, s
         int negative;
         if (!rb_long_parts(value, &word, &negative) || word >> 63)
             return 1;
-        if (put_path(e, key, size, 9))
-            return -1;
         word = negative ? 0 - word : word;
-        *e->p = RB_TAG_INT64;
-    } else if (type == &PyFloat_Type && (e->json == RB_JSON_EXACT || isfinite(PyFloat_AS_DOUBLE(value)))) {
-        if (put_path(e, key, size, 9))
-            return -1;
+        tag = RB_TAG_INT64;
+    } else if (type == &PyFloat_Type) {
+        if (e->json == RB_JSON_TEXT && !isfinite(PyFloat_AS_DOUBLE(value)))
+            return 1;
         memcpy(&word, &PyFloat_AS_DOUBLE(value), 8);
-        *e->p = RB_TAG_FLOAT64;
+        tag = RB_TAG_FLOAT64;
     } else {
         return 1;
     }
+    if (put_path(e, key, size, 9))
+        return -1;
+    *e->p = tag;
     memcpy(e->p + 1, &word, 8);
     e->p += 9;
     return 0;
 }
 
-static inline int walk_item(rb_encoder *e, const rb_node *node, PyObject *key, PyObject *value, rb_limits limits,
-                            uint64_t *count)
+/* Every other value; the caller holds key and value. */
+static int walk_rare(rb_encoder *e, const rb_node *node, PyObject *key, PyObject *value, const uint8_t *bytes,
+                     Py_ssize_t size, rb_limits limits, uint64_t *count)
 {
-    Py_ssize_t size;
-    if (RB_UNLIKELY(!PyUnicode_CheckExact(key)))
-        return -1;
-    const uint8_t *bytes = key_bytes(key, &size);
-    if (RB_UNLIKELY(!bytes))
-        return -1;
-    e->dotted |= rb_has_dot(bytes, (size_t)size);
-    if (RB_UNLIKELY(node->rules != NULL)) {
+    if (node->rules) {
         const rb_node *typed = NULL;
         int rule = resolve(e, node, key, bytes, size, &typed);
         if (rule <= 0)
@@ -254,63 +254,41 @@ static inline int walk_item(rb_encoder *e, const rb_node *node, PyObject *key, P
         if (rule == 1)
             return write_typed(e, typed, value, bytes, size, count);
     }
-    int done = put_leaf(e, value, bytes, (size_t)size);
-    if (RB_LIKELY(done <= 0)) {
-        ++*count;
-        return done;
-    }
+    if (PyDict_CheckExact(value))
+        return walk_nested(e, node, value, limits, bytes, size, count);
     if (value == Py_None) {
         e->nulls = 1;
         return 0;
     }
-    if (PyDict_CheckExact(value))
-        return walk_nested(e, node, value, limits, bytes, size, count);
     if (!is_leaf(e, value) || put_path(e, bytes, (size_t)size, 0))
         return -1;
     ++*count;
     return rb_write_dynamic(e, value, limits);
 }
 
-/* Values that are written without any Python code, in which other threads could get a turn. */
-static inline int is_inert(const rb_encoder *e, PyObject *value)
-{
-    PyTypeObject *type = Py_TYPE(value);
-    uint64_t magnitude;
-    int negative;
-    if (type == &PyUnicode_Type)
-        return e->json == RB_JSON_EXACT;
-    if (type == &PyLong_Type)
-        return rb_long_parts(value, &magnitude, &negative) && magnitude >> 63 == 0;
-    return type == &PyFloat_Type || type == &PyBool_Type || value == Py_None;
-}
-
-/* Documents are larger than the caches: fetch the next value while this one is written. */
 static int walk(rb_encoder *e, const rb_node *node, PyObject *dict, rb_limits limits, uint64_t *count)
 {
-    Py_ssize_t size = PyDict_GET_SIZE(dict), position = 0;
-    PyObject *key, *value, *next_key, *next_value;
-    int more = PyDict_Next(dict, &position, &key, &value);
-    while (more) {
-        Py_ssize_t here = position;
-        more = PyDict_Next(dict, &position, &next_key, &next_value);
-        if (more)
-            rb_prefetch(next_value);
-        if (RB_LIKELY(!node->rules && is_inert(e, value))) {
-            if (RB_UNLIKELY(walk_item(e, node, key, value, limits, count)))
-                return -1;
+    PyObject *key, *value;
+    Py_ssize_t size;
+    rb_items items;
+    rb_items_open(&items, dict);
+    while (rb_items_next(&items, &key, &value)) {
+        const uint8_t *bytes = PyUnicode_CheckExact(key) ? key_bytes(key, &size) : NULL;
+        if (RB_UNLIKELY(!bytes))
+            return -1;
+        e->dotted |= rb_has_dot(bytes, (size_t)size);
+        int failed = RB_LIKELY(!node->rules) ? put_leaf(e, value, bytes, (size_t)size) : 1;
+        if (RB_LIKELY(failed == 0)) {
+            ++*count;
         } else {
             Py_INCREF(key);
             Py_INCREF(value);
-            int failed = walk_item(e, node, key, value, limits, count);
+            failed = failed < 0 || walk_rare(e, node, key, value, bytes, size, limits, count);
             Py_DECREF(value);
             Py_DECREF(key);
-            if (failed || PyDict_GET_SIZE(dict) != size)
+            if (failed || !rb_items_intact(&items))
                 return -1;
-            position = here; /* the item that was fetched ahead may be gone */
-            more = PyDict_Next(dict, &position, &next_key, &next_value);
         }
-        key = next_key;
-        value = next_value;
     }
     return 0;
 }

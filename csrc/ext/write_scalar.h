@@ -135,13 +135,19 @@ static inline int rb_as_single(PyObject *value, float *out)
     return *out - *out == 0 || number - number != 0;
 }
 
+/* The text of a compact ASCII str: PyUnicode_DATA would ask again what is known. */
+static inline const uint8_t *rb_ascii(PyObject *text)
+{
+    return (const uint8_t *)((PyASCIIObject *)text + 1);
+}
+
 /* Bytes of a String with their length in front. */
-static inline int rb_put_bytes(rb_encoder *e, const char *data, Py_ssize_t size)
+static inline int rb_put_bytes(rb_encoder *e, const void *data, Py_ssize_t size)
 {
     if (RB_UNLIKELY(size > RB_MAX_STRING) || rb_need(e, (size_t)size + RB_VARINT_MAX))
         return -1;
     e->p = rb_put_varint(e->p, (uint64_t)size);
-    rb_copy(e->p, (const uint8_t *)data, (size_t)size);
+    rb_copy(e->p, data, (size_t)size);
     e->p += size;
     return 0;
 }
@@ -152,7 +158,7 @@ int rb_put_wide_str(rb_encoder *e, PyObject *text);
 static inline int rb_put_str(rb_encoder *e, PyObject *text)
 {
     if (RB_LIKELY(PyUnicode_IS_COMPACT_ASCII(text)))
-        return rb_put_bytes(e, (const char *)PyUnicode_1BYTE_DATA(text), PyUnicode_GET_LENGTH(text));
+        return rb_put_bytes(e, rb_ascii(text), PyUnicode_GET_LENGTH(text));
     return rb_put_wide_str(e, text);
 }
 

@@ -103,7 +103,7 @@ static int write_fixed_string(rb_encoder *e, const rb_node *node, PyObject *valu
         size = PyBytes_GET_SIZE(value);
     } else if (PyUnicode_CheckExact(value) && PyUnicode_IS_COMPACT_ASCII(value) &&
                PyUnicode_GET_LENGTH(value) <= (Py_ssize_t)node->size) {
-        data = (const char *)PyUnicode_1BYTE_DATA(value);
+        data = (const char *)rb_ascii(value);
         size = PyUnicode_GET_LENGTH(value);
     } else {
         return rb_write_reference(e, node, value);
@@ -297,7 +297,7 @@ static int write_decimal(rb_encoder *e, const rb_node *node, PyObject *value)
         if (!text)
             return -1;
         known = PyUnicode_IS_COMPACT_ASCII(text) &&
-                decimal_digits((const char *)PyUnicode_1BYTE_DATA(text), PyUnicode_GET_LENGTH(text), node, &number);
+                decimal_digits((const char *)rb_ascii(text), PyUnicode_GET_LENGTH(text), node, &number);
         Py_DECREF(text);
     }
     if (!known)

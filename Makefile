@@ -1,0 +1,112 @@
+# Sets up .venv, builds the C modules in place, and runs things there.  Needs make, a C compiler and
+# Python 3.11 or later; the first run downloads packages.  `make PYTHON=python3.13 ...` picks another.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+SAN := .venv-sanitize
+PIP := -m pip --disable-pip-version-check --no-input install -q
+TESTS ?= tests
+PYTEST_FLAGS ?= -q
+
+# What a Debian machine may lack, said in one sentence each, before pip says it in a hundred.
+define PREFLIGHT
+import pathlib, shutil, sys, sysconfig
+def need(found, what):
+    if not found: sys.exit("error: " + what)
+try:
+    import ensurepip, venv
+except ImportError:
+    need(False, "this Python cannot make virtual environments: apt install python3-venv")
+need(shutil.which("cc") or shutil.which("gcc"), "no C compiler: apt install gcc")
+header = pathlib.Path(sysconfig.get_path("include"), "Python.h")
+need(header.exists(), f"{header} is missing: apt install python3-dev")
+endef
+export PREFLIGHT
+
+.PHONY: help demo test test-slow test-python lint warnings format sanitize bench build clean
+
+help:
+	@echo "make demo      200,000 spans into an embedded ClickHouse, and what became of them"
+	@echo "make test      the test suite (TESTS=tests/test_x.py, PYTEST_FLAGS=-x)"
+	@echo "make lint      ruff and mypy;  make format  lets ruff rewrite"
+	@echo "make sanitize  the suite against a build with ASan and UBSan"
+	@echo "make bench     benchmarks;  make clean  removes everything made here"
+
+demo: $(VENV)/.demo build
+	$(BIN)/python benchmarks/demo.py
+
+test: $(VENV)/.dev build
+	$(BIN)/python $(PYTEST) -m "not slow" $(TESTS)
+
+test-slow: $(VENV)/.dev build
+	$(BIN)/python $(PYTEST) -m slow $(TESTS)
+
+# Without the C modules: what a machine without a compiler runs.
+test-python: $(VENV)/.dev build
+	ROWBINARY_IMPL=python $(BIN)/python $(PYTEST) -m "not slow" $(TESTS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Rebuilds the C modules; a compiler warning is an error.
+warnings: | $(VENV)/.made
+	ROWBINARY_WERROR=1 $(BIN)/python setup.py -q build_ext --inplace --force
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev build
+	@for script in benchmarks/bench_*.py; do \
+		test -e "$$script" || continue; echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+PYTEST = -m pytest $(PYTEST_FLAGS)
+
+# --- environments -------------------------------------------------------------------------------
+
+build: | $(VENV)/.made
+	@$(BIN)/python setup.py -q build_ext --inplace
+
+$(VENV)/.made:
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or later is needed: apt install python3"; exit 1; }
+	@$(PYTHON) -c "$$PREFLIGHT"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python $(PIP) "setuptools>=77" "cffi>=2.0" wheel
+	@touch $@
+
+# The package itself is installed without its C modules: `build` makes them, in place.
+$(VENV)/.demo: pyproject.toml | $(VENV)/.made
+	ROWBINARY_NO_EXTENSIONS=1 $(BIN)/python $(PIP) --no-build-isolation -e ".[chdb,cli]"
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/.made
+	ROWBINARY_NO_EXTENSIONS=1 $(BIN)/python $(PIP) --no-build-isolation -e ".[dev]"
+	@touch $@ $(VENV)/.demo
+
+# --- sanitizers ---------------------------------------------------------------------------------
+
+# A build of its own, installed as a wheel; without the embedded engine, which ASan cannot host, so
+# tests that need it skip.  `pytest` rather than `python -m pytest`: the latter would put this
+# directory, with the ordinary build, before the installed package.
+SANITIZED = LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
+
+sanitize: $(SAN)/.made
+	ROWBINARY_SANITIZE=1 $(SAN)/bin/python $(PIP) --no-build-isolation --no-deps --force-reinstall .
+	$(SANITIZED) $(SAN)/bin/pytest $(PYTEST_FLAGS) -m "not slow" $(TESTS)
+
+$(SAN)/.made: pyproject.toml
+	@$(PYTHON) -c "$$PREFLIGHT"
+	$(PYTHON) -m venv $(SAN)
+	$(SAN)/bin/python $(PIP) "setuptools>=77" "cffi>=2.0" wheel
+	ROWBINARY_NO_EXTENSIONS=1 $(SAN)/bin/python $(PIP) --no-build-isolation ".[test]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(SAN) build dist demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find rowbinary tests benchmarks csrc -name __pycache__ -prune -exec rm -rf {} +
+	rm -f rowbinary/*.so

@@ -1,0 +1,71 @@
+/* The items of an exact dict.
+ *
+ * PyDict_Next costs as much as writing a short value, so on the CPython versions whose layout is
+ * known the entries are read directly, with CPython's own internal header.  Every other version
+ * takes the portable way.  Key and value are borrowed.
+ *
+ * After code of the caller may have run, rb_items_intact tells whether the walk may go on. */
+#ifndef DICT_ITEMS_H
+#define DICT_ITEMS_H
+
+#include "rowbinary.h"
+
+#define RB_FETCH_AHEAD 4 /* items */
+
+typedef struct {
+    PyObject *dict;
+    Py_ssize_t size, position;
+#ifdef RB_DICT_ENTRIES
+    PyDictKeysObject *keys;
+    PyDictUnicodeEntry *entries; /* NULL: this dict takes the portable way */
+    Py_ssize_t count;
+#endif
+} rb_items;
+
+static inline void rb_items_open(rb_items *it, PyObject *dict)
+{
+    it->dict = dict;
+    it->size = PyDict_GET_SIZE(dict);
+    it->position = 0;
+#ifdef RB_DICT_ENTRIES
+    it->keys = ((PyDictObject *)dict)->ma_keys;
+    /* Not the dicts of instances, whose values are elsewhere, nor dicts with keys other than str. */
+    int direct = ((PyDictObject *)dict)->ma_values == NULL && DK_IS_UNICODE(it->keys);
+    it->entries = direct ? DK_UNICODE_ENTRIES(it->keys) : NULL;
+    it->count = direct ? it->keys->dk_nentries : 0;
+    for (Py_ssize_t i = 0; i < it->count && i < RB_FETCH_AHEAD; i++)
+        rb_prefetch(it->entries[i].me_value);
+#endif
+}
+
+static inline int rb_items_next(rb_items *it, PyObject **key, PyObject **value)
+{
+#ifdef RB_DICT_ENTRIES
+    if (RB_LIKELY(it->entries != NULL)) {
+        while (it->position < it->count) {
+            const PyDictUnicodeEntry *entry = &it->entries[it->position++];
+            if (it->position + RB_FETCH_AHEAD <= it->count)
+                rb_prefetch(entry[RB_FETCH_AHEAD].me_value);
+            if (RB_LIKELY(entry->me_value != NULL)) {
+                *key = entry->me_key;
+                *value = entry->me_value;
+                return 1;
+            }
+        }
+        return 0;
+    }
+#endif
+    return PyDict_Next(it->dict, &it->position, key, value);
+}
+
+/* Whether the dict still has the same table and as many items. */
+static inline int rb_items_intact(const rb_items *it)
+{
+#ifdef RB_DICT_ENTRIES
+    if (((PyDictObject *)it->dict)->ma_keys != it->keys)
+        return 0;
+#endif
+    return PyDict_GET_SIZE(it->dict) == it->size;
+}
+
+#endif

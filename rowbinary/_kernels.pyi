@@ -1,0 +1,15 @@
+"""The compiled bytes-to-bytes kernels (csrc/ffi/kernels.cdef.h), made by cffi."""
+
+from collections.abc import Sequence
+from typing import Any
+
+class _Lib:
+    def rb_city128(self, data: Any, size: int, out: Sequence[int], /) -> None: ...
+
+class _Ffi:
+    # The loops over halves and sizes need no cffi types.
+    def new(self, cdecl: str, /) -> list[int]: ...
+    def from_buffer(self, data: Any, /) -> Any: ...
+
+ffi: _Ffi
+lib: _Lib

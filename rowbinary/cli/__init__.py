@@ -1,0 +1,20 @@
+"""The command line: ``rowbinary insert``.  Needs the extra ``cli`` (click and rich)."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        import click
+        import rich
+    except ImportError as error:
+        print(f"the command line needs {error.name}: pip install 'rowbinary[cli]'", file=sys.stderr)
+        raise SystemExit(1) from None
+    assert click
+    assert rich
+    from ._command import run
+
+    raise SystemExit(run(sys.argv[1:]))

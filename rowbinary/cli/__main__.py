@@ -1,0 +1,5 @@
+"""``python -m rowbinary.cli``"""
+
+from . import main
+
+main()

@@ -1,0 +1,335 @@
+"""The insert itself: lines to rows, rows to bytes, bytes to the engine, and what became of them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from .. import EncodeError, Schema, iter_encode
+from .._embedded import Embedded, EngineError, Insert, Table, parse_url, quote_column
+from .._infer import infer_columns
+from .._options import Format, JsonMode, NaiveRule
+from ..errors import SchemaError
+from ._files import STDIN, InputFile
+from ._formats import Csv, JsonLines, Parsed, Row, reader
+from ._problems import Aborted, BadLine, UsageProblem
+
+_SAMPLE_BYTES = 64 << 20  # type inference holds no more of the input than that
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the command line asks for."""
+
+    files: tuple[str, ...]
+    table: str
+    url: str
+    kind: str | None = None
+    create: bool = False
+    infer_rows: int = 1000
+    columns: tuple[str, ...] | None = None
+    header: bool = True
+    format: Format = "RowBinaryWithDefaults"
+    json: JsonMode = "exact"
+    naive: NaiveRule = "utc"
+    ignore_unknown: bool = False
+    rejects: str | None = None
+    batch_rows: int | None = None
+    max_line: int = 64 << 20
+
+
+@dataclass
+class Outcome:
+    """What became of the input.  ``landed`` is what the table holds of it, ``None`` if unknowable."""
+
+    rows: int = 0
+    rejected: int = 0
+    landed: int | None = None
+    read: int = 0
+    seconds: float = 0.0
+    table_engine: str = ""
+
+
+Progress = Callable[[int, int], None]
+"""Called now and then with the rows encoded and the bytes read."""
+
+
+class Source:
+    """All rows of all files.  ``current`` is the line of the row given last."""
+
+    def __init__(self, job: Job):
+        self._format = _reader(job)
+        self._files = [InputFile(name, job.max_line) for name in job.files]
+        self._lines: Iterator[Parsed] = itertools.chain.from_iterable(map(self._format.read, self._files))
+        self._rejects = Rejects(job.rejects, job.files)
+        self.current: Parsed | None = None
+        self.rows = 0
+
+    @property
+    def read(self) -> int:
+        """Bytes read so far."""
+        return sum(file.position for file in self._files)
+
+    @property
+    def size(self) -> int | None:
+        """Bytes in all files, ``None`` when unknown."""
+        sizes = [file.size for file in self._files]
+        return None if None in sizes else sum(size or 0 for size in sizes)
+
+    @property
+    def rejected(self) -> int:
+        """Lines refused so far."""
+        return self._rejects.count
+
+    def infer(self, rows: int) -> list[tuple[str, str]]:
+        """Columns for the first `rows` rows, which are still given afterwards."""
+        sample: list[Parsed] = []
+        held = 0
+        for parsed in itertools.islice(self._lines, rows):
+            sample.append(parsed)
+            held += len(parsed.text)
+            if held > _SAMPLE_BYTES:
+                break
+        self._lines = itertools.chain(sample, self._lines)
+        good = (self._format.sample(parsed.row) for parsed in sample if parsed.row is not None)
+        columns = infer_columns(good, mixed="String" if isinstance(self._format, Csv) else "Dynamic")
+        if isinstance(self._format, Csv):  # a column may be empty in the whole sample
+            names = next((list(parsed.row) for parsed in sample if parsed.row is not None), [])
+            types = dict(columns)
+            columns = [(name, types.get(name, "Nullable(String)")) for name in names]
+        return columns
+
+    def iterate(self, schema: Schema, defaults: bool) -> Iterator[Row]:
+        """The good rows, as the encoder takes them; bad lines are refused."""
+        convert = self._format.converter(schema, defaults)
+        for parsed in self._lines:
+            self.current = parsed
+            if parsed.row is None:
+                self._rejects.add(parsed, parsed.error or "")
+                continue
+            try:
+                row = convert(parsed.row)
+            except BadLine as error:
+                self._rejects.add(parsed, str(error))
+                continue
+            self.rows += 1
+            yield row
+
+    def refuse(self, row: object, index: int, error: EncodeError) -> None:
+        """The encoder cannot write the current row."""
+        assert self.current is not None
+        self.rows -= 1
+        self._rejects.add(self.current, message(error))
+
+    def close(self) -> None:
+        """Complete the file of refused lines."""
+        self._rejects.close()
+
+
+class Rejects:
+    """Refused lines as JSON Lines; without a file the first one ends the insert."""
+
+    def __init__(self, path: str | None, inputs: tuple[str, ...]):
+        self.count = 0
+        self._file: IO[str] | None = None
+        if path is None:
+            return
+        if any(name != STDIN and _same(name, path) for name in inputs):
+            raise UsageProblem(f"{path} is an input file: refused lines need another one")
+        try:
+            self._file = Path(path).open("w", encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise UsageProblem(f"{path}: cannot be written: {error.strerror}") from None
+
+    def add(self, parsed: Parsed, error: str) -> None:
+        """Refuse `parsed`.  Raises :class:`Aborted` when there is no file for it."""
+        if self._file is None:
+            raise Aborted(f"{parsed.file}:{parsed.line}: {error}")
+        self.count += 1
+        line = {"line": parsed.line, "file": parsed.file, "error": error, "row": parsed.text}
+        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+
+def run(job: Job, say: Callable[[str], None], progress: Callable[[Source], Progress]) -> Outcome:
+    """Do `job`; `say` prints a line, `progress` begins a display.
+
+    Raises :class:`UsageProblem` before anything is touched, :class:`Aborted` when the insert was
+    given up; its text then tells what is in the table.
+    """
+    started = time.perf_counter()
+    table, path = _target(job)
+    _check_files(job.files)
+    source = Source(job)
+    try:
+        with _connect(path) as engine:
+            outcome = _insert(job, source, engine, table, say, progress(source))
+    except EngineError as error:
+        raise Aborted(f"the engine refused: {error}") from None
+    except SchemaError as error:
+        raise Aborted(str(error)) from None
+    finally:
+        source.close()
+    outcome.seconds = time.perf_counter() - started
+    return outcome
+
+
+def _insert(
+    job: Job, source: Source, engine: Embedded, table: Table, say: Callable[[str], None], progress: Progress
+) -> Outcome:
+    created = job.create and not engine.exists(table)
+    if created:
+        statement = create_statement(table, source.infer(job.infer_rows))
+        say(statement)
+        engine.execute(statement)
+    insert: Insert | None = None
+    try:
+        schema = _chosen(engine.describe(table), job)
+        settings = _settings(job)
+        insert = engine.insert(table, schema.names, job.format, settings)
+        for chunk in _chunks(job, source, schema):
+            insert.append(chunk)
+            progress(source.rows, source.read)
+        landed = insert.finish(source.rows)
+    except BaseException as error:
+        left = insert.cancel() if insert is not None else 0
+        if created:
+            engine.execute(f"DROP TABLE IF EXISTS {table.sql}")
+            left = 0
+        raise Aborted(f"{_reason(error)}; {_remains(left, table, created)}") from error
+    return Outcome(source.rows, source.rejected, landed, source.read, 0.0, insert.table_engine)
+
+
+def _chunks(job: Job, source: Source, schema: Schema) -> Iterator[bytes]:
+    return iter_encode(
+        schema,
+        source.iterate(schema, job.format.endswith("Defaults")),
+        format=job.format,
+        json=job.json,
+        naive=job.naive,
+        extra="ignore" if job.ignore_unknown else "error",
+        on_error=source.refuse,
+    )
+
+
+def _settings(job: Job) -> dict[str, int]:
+    settings = {}
+    if job.batch_rows is not None:
+        settings = {"max_insert_block_size": job.batch_rows, "min_insert_block_size_rows": job.batch_rows}
+        settings["min_insert_block_size_bytes"] = 0
+    if job.json == "string":
+        settings["input_format_binary_read_json_as_string"] = 1
+    return settings
+
+
+def create_statement(table: Table, columns: list[tuple[str, str]]) -> str:
+    """``CREATE TABLE`` for inferred columns.  Raises :class:`Aborted` when there are none."""
+    if not columns:
+        raise Aborted("no columns can be inferred: the input has no good row; nothing was created")
+    lines = ",\n".join(f"    {quote_column(name)} {type_}" for name, type_ in columns)
+    return f"CREATE TABLE {table.sql}\n(\n{lines}\n)\nENGINE = MergeTree\nORDER BY tuple()"
+
+
+def _chosen(schema: Schema, job: Job) -> Schema:
+    """The columns of the insert: those of ``--columns``, or all."""
+    if job.columns is None:
+        return schema
+    types = dict(schema)
+    unknown = [name for name in job.columns if name not in types]
+    if unknown:
+        raise Aborted(f"the table has no column {unknown[0]!r}")
+    return Schema((name, types[name]) for name in job.columns)
+
+
+def message(error: EncodeError) -> str:
+    """`error` without its row index, which counts across files."""
+    return str(
+        EncodeError(error.reason, column=error.column, path=error.path, type=error.type, value=error.value)
+    )
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, EngineError):
+        return f"the engine refused: {error}"
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    if isinstance(error, Aborted | SchemaError):
+        return str(error)
+    raise error  # a bug: with its traceback
+
+
+def _remains(left: int, table: Table, created: bool) -> str:
+    if left:
+        return f"{left} rows of this insert stay in {table}, which cannot take them back"
+    return "nothing was inserted" + (f", {table} was dropped again" if created else "")
+
+
+def _reader(job: Job) -> JsonLines | Csv:
+    kinds = {job.kind or _kind(name) for name in job.files}
+    if len(kinds) > 1:
+        raise UsageProblem("JSON Lines and CSV files cannot be mixed in one insert")
+    kind = kinds.pop()
+    if job.header:
+        return reader(kind, None)
+    if kind != "csv" or job.columns is None:
+        raise UsageProblem("--no-header is for CSV and needs --columns")
+    return reader(kind, job.columns)
+
+
+def _kind(name: str) -> str:
+    """What a file's name says about its contents; stdin is JSON Lines."""
+    stem = name.lower().removesuffix(".gz").removesuffix(".zst")
+    if name == STDIN or stem.endswith((".jsonl", ".ndjson", ".json")):
+        return "jsonl"
+    if stem.endswith(".csv"):
+        return "csv"
+    raise UsageProblem(f"{name}: is it jsonl or csv? Say so with --input-format")
+
+
+def _target(job: Job) -> tuple[Table, str | None]:
+    if job.url.startswith(("http://", "https://")):
+        raise UsageProblem("http(s):// targets come with the HTTP client, which this version does not have")
+    try:
+        return Table.parse(job.table), parse_url(job.url)
+    except ValueError as error:
+        raise UsageProblem(str(error)) from None
+
+
+def _check_files(names: tuple[str, ...]) -> None:
+    if names.count(STDIN) > 1:
+        raise UsageProblem("stdin (-) can be read once only")
+    for name in names:
+        path = Path(name)
+        if name == STDIN:
+            continue
+        if not path.exists():
+            raise UsageProblem(f"{name}: no such file")
+        if path.is_dir():
+            raise UsageProblem(f"{name}: is a directory")
+
+
+def _connect(path: str | None) -> Embedded:
+    try:
+        return Embedded(path)
+    except ImportError:
+        raise Aborted("chdb:// targets need the embedded engine: pip install 'rowbinary[chdb]'") from None
+    except EngineError as error:
+        raise Aborted(f"the engine cannot start: {error}") from None
+
+
+def _same(first: str, second: str) -> bool:
+    try:
+        return Path(first).samefile(second)
+    except OSError:
+        return False

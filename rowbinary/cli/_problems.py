@@ -1,0 +1,15 @@
+"""Exceptions of the command line; their texts are for the person who typed the command."""
+
+from __future__ import annotations
+
+
+class UsageProblem(Exception):
+    """The command cannot mean anything: exit code 2, nothing was touched."""
+
+
+class Aborted(Exception):
+    """The insert was given up: exit code 1."""
+
+
+class BadLine(Exception):
+    """A line that is no row; it is refused, or ends the insert."""
