@@ -51,14 +51,20 @@ _INTEGERS = {  # in the order of preference
 _EXACT_INT = 2**53  # every int up to here is a Float64
 
 
-def write_natural(out: bytearray, value: object, context: Context, limits: Limits) -> None:
-    """Append type tag and value of a Dynamic; NULL is the tag of Nothing."""
+def write_natural(
+    out: bytearray, value: object, context: Context, limits: Limits, memory: bool = True
+) -> None:
+    """Append type tag and value of a Dynamic; NULL is the tag of Nothing.
+
+    ``memory=False`` is for paths beyond max_dynamic_paths: in the server's shared data the elements
+    of an array do not influence each other's types (``json="text"``).
+    """
     mode, mixed = context.json, context.mixed
     if mixed is None:
         context.mixed = {}
     try:
         if mode == "text":
-            value = _retype(value, limits, context)
+            value = _retype(value, limits, context, memory)
             context.json = "exact"  # what was retyped must not be inferred again
         natural = natural_value(value, context, limits)
         if natural is None:
@@ -88,7 +94,7 @@ def _write_tagged(out: bytearray, node: Node, value: object, context: Context) -
         context.leave()
 
 
-def _retype(value: object, limits: Limits, context: Context) -> object:
+def _retype(value: object, limits: Limits, context: Context, memory: bool) -> object:
     """`value` with the types that the server would infer from its JSON text."""
     from . import _text
 
@@ -102,7 +108,7 @@ def _retype(value: object, limits: Limits, context: Context) -> object:
         return _text.retype_string(value, context.zone) or value
     if isinstance(value, list | tuple):
         # The limits here are those of the objects in the array, a quarter and a half of the outer.
-        return _text.retype_array(list(value), limits[0] * 4, limits[1] * 2, context.zone)
+        return _text.retype_array(list(value), limits[0] * 4, limits[1] * 2, context.zone, memory=memory)
     return value
 
 

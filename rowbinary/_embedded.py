@@ -238,7 +238,7 @@ class Insert:
 
 def _refuse(error: RuntimeError) -> NoReturn:
     """`error` of chdb as an :class:`EngineError`, without the decoration of its layers."""
-    text = str(error).strip()
+    text = str(error).strip().partition(", Stack trace (")[0]
     found = re.search(r"Code: (\d+)\. DB::Exception: (.*)", text, re.DOTALL)
     if not found:
         raise EngineError(text) from None

@@ -46,7 +46,7 @@ def write_document(out: bytearray, node: Node, value: object, context: Context) 
     # An object in an array has fewer dynamic paths and types, level by level.
     limits = (rules.max_paths // 4, rules.max_types // 2)
     out += varint(len(entries))
-    depth = context.depth
+    depth, dynamic = context.depth, 0
     try:
         for path, entry in entries.items():
             context.depth = entry.depth
@@ -55,7 +55,8 @@ def write_document(out: bytearray, node: Node, value: object, context: Context) 
                 if entry.node is not None:
                     write_value(out, entry.node, entry.value, context)
                 else:
-                    write_natural(out, entry.value, context, limits)
+                    write_natural(out, entry.value, context, limits, dynamic < rules.max_paths)
+                    dynamic += 1
             except BadValue as error:
                 error.path.append(path)
                 raise
@@ -84,7 +85,7 @@ def flatten(document: Mapping[object, object], rules: JsonRules, context: Contex
         _flatten(document, None, rules, context, entries)
     finally:
         context.leave()
-    return {path: entry for path, entry in entries.items() if entry.value is not None or entry.node}
+    return entries
 
 
 def _flatten(
@@ -160,14 +161,15 @@ def _add_typed(entries: dict[str, Entry], path: str, node: Node, value: object, 
 
 
 def _add(entries: dict[str, Entry], path: str, entry: Entry, context: Context) -> None:
+    """Keep `entry`, unless it is null or another one has the path; nulls collide with nothing."""
+    if entry.value is None and entry.node is None:
+        return
     if path in entries:
         if context.duplicates == "error":
             error = BadValue("two keys flatten to this path", entry.value, "JSON")
             error.path.append(path)
             raise error
-        earlier = entries[path]
-        absent = earlier.value is None and earlier.node is None
-        if not absent and (context.duplicates == "first" or (entry.value is None and entry.node is None)):
+        if context.duplicates == "first":
             return
     entries[path] = entry
 

@@ -112,7 +112,7 @@ int rb_append_object(rb_encoder *e, PyObject *bytes)
     if (PyObject_GetBuffer(bytes, &view, PyBUF_SIMPLE))
         return -1;
     int failed = rb_need(e, (size_t)view.len);
-    if (!failed) {
+    if (!failed && view.len) {
         memcpy(e->p, view.buf, (size_t)view.len);
         e->p += view.len;
     }

@@ -19,6 +19,7 @@ typedef struct {
     PyDictKeysObject *keys;
     PyDictUnicodeEntry *entries; /* NULL: this dict takes the portable way */
     Py_ssize_t count;
+    uint8_t log2_size, kind;
 #endif
 } rb_items;
 
@@ -29,6 +30,8 @@ static inline void rb_items_open(rb_items *it, PyObject *dict)
     it->position = 0;
 #ifdef RB_DICT_ENTRIES
     it->keys = ((PyDictObject *)dict)->ma_keys;
+    it->log2_size = it->keys->dk_log2_size;
+    it->kind = it->keys->dk_kind;
     /* Not the dicts of instances, whose values are elsewhere, nor dicts with keys other than str. */
     int direct = ((PyDictObject *)dict)->ma_values == NULL && DK_IS_UNICODE(it->keys);
     it->entries = direct ? DK_UNICODE_ENTRIES(it->keys) : NULL;
@@ -62,7 +65,10 @@ static inline int rb_items_next(rb_items *it, PyObject **key, PyObject **value)
 static inline int rb_items_intact(const rb_items *it)
 {
 #ifdef RB_DICT_ENTRIES
-    if (((PyDictObject *)it->dict)->ma_keys != it->keys)
+    /* Another table can have come to the same address: compare its shape too. */
+    const PyDictKeysObject *keys = ((PyDictObject *)it->dict)->ma_keys;
+    if (keys != it->keys || keys->dk_log2_size != it->log2_size || keys->dk_kind != it->kind ||
+        (it->entries && keys->dk_nentries != it->count))
         return 0;
 #endif
     return PyDict_GET_SIZE(it->dict) == it->size;

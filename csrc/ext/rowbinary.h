@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "../core/rb_bytes.h"
+#include "../core/rb_dates.h"
 #include "../rb_opcodes.h"
 
 #define RB_LIKELY(x) __builtin_expect(!!(x), 1)
@@ -99,13 +100,13 @@ typedef struct {
     Py_ssize_t array_count;
     int document;             /* nesting of JSON cells */
     int recording;            /* note in `offsets` where paths are written */
-    int dotted, nested, nulls; /* what the current document has: can its paths collide? */
+    int dotted, nested;       /* what the current document has: can its paths collide? */
     uint8_t *prefix;          /* path of the object being walked, dots included */
     size_t prefix_size, prefix_room;
     uint32_t *offsets;        /* where each path of the current documents was written */
     size_t offset_count, offset_room;
     /* options */
-    int json, naive_utc, defaults, ignore_extra, duplicates_error;
+    int json, naive_utc, defaults, ignore_extra;
     int busy;
 } rb_encoder;
 
@@ -153,6 +154,7 @@ int rb_value_init(void);
 int rb_is_rare_leaf(PyObject *value);
 int rb_datetime_nanos(rb_encoder *e, PyObject *value, int64_t *nanos);
 int rb_write_value(rb_encoder *e, const rb_node *node, PyObject *value);
+int rb_drop_error(void);
 int rb_write_reference(rb_encoder *e, const rb_node *node, PyObject *value);
 
 /* write_container.c */
@@ -165,7 +167,6 @@ int rb_write_variant(rb_encoder *e, const rb_node *node, PyObject *value);
 int rb_write_dynamic(rb_encoder *e, PyObject *value, rb_limits limits);
 int rb_write_json(rb_encoder *e, const rb_node *node, PyObject *value);
 int rb_write_objects(rb_encoder *e, PyObject *list, rb_limits limits);
-int rb_date_like(PyObject *text);
 
 /* rows.c */
 int rb_write_row(rb_encoder *e, PyObject *row);

@@ -376,10 +376,8 @@ static int read_options(rb_encoder *e)
     e->json = text ? RB_JSON_TEXT : string ? RB_JSON_STRING : RB_JSON_EXACT;
     e->naive_utc = read_choice(o, "naive", "utc");
     e->ignore_extra = read_choice(o, "extra", "ignore");
-    e->duplicates_error = read_choice(o, "duplicate_paths", "error");
     e->defaults = read_choice(o, "defaults", "");
-    return text < 0 || string < 0 || e->naive_utc < 0 || e->ignore_extra < 0 || e->duplicates_error < 0 ||
-           e->defaults < 0;
+    return text < 0 || string < 0 || e->naive_utc < 0 || e->ignore_extra < 0 || e->defaults < 0;
 }
 
 /* The node structs of all columns.  They belong to Nodes, which the plan keeps alive. */

@@ -104,9 +104,8 @@ int rb_write_variant(rb_encoder *e, const rb_node *node, PyObject *value)
     uint8_t discriminator = (uint8_t)member;
     if (rb_put(e, &discriminator, 1) == 0 && rb_write_value(e, node->children[member], value) == 0)
         return 0;
-    if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception))
+    if (rb_drop_error())
         return -1;
-    PyErr_Clear();
     e->p = e->start + before;
     return rb_write_reference(e, node, value);
 }

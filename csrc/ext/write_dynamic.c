@@ -19,21 +19,6 @@ static int RB_COLD write_reference(rb_encoder *e, PyObject *value, rb_limits lim
     return failed;
 }
 
-/* Whether json="text" might make a date of it.  Must say yes to everything that
- * _text.retype_string recognises, so it knows only what every date has. */
-int rb_date_like(PyObject *text)
-{
-    Py_ssize_t size = PyUnicode_GET_LENGTH(text), digits = 0;
-    if (size < 6 || size > 80)
-        return 0;
-    if (!PyUnicode_IS_COMPACT_ASCII(text))
-        return 0;
-    const uint8_t *data = rb_ascii(text);
-    for (Py_ssize_t i = 0; i < size; i++)
-        digits += data[i] >= '0' && data[i] <= '9';
-    return digits >= 3;
-}
-
 static inline int put_tag(rb_encoder *e, uint8_t tag)
 {
     if (rb_need(e, 1))
@@ -205,6 +190,7 @@ int rb_write_dynamic(rb_encoder *e, PyObject *value, rb_limits limits)
         uint8_t tag[2] = {RB_TAG_DATETIME64, 9};
         return rb_put(e, tag, 2) || rb_put(e, &nanos, 8) ? -1 : 0;
     }
-    PyErr_Clear(); /* whatever a zone raised, it will raise again there */
+    if (rb_drop_error()) /* whatever a zone raised, it will raise again there */
+        return -1;
     return write_reference(e, value, limits);
 }

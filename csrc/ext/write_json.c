@@ -256,10 +256,11 @@ static int walk_rare(rb_encoder *e, const rb_node *node, PyObject *key, PyObject
     }
     if (PyDict_CheckExact(value))
         return walk_nested(e, node, value, limits, bytes, size, count);
-    if (value == Py_None) {
-        e->nulls = 1;
+    if (value == Py_None)
         return 0;
-    }
+    /* In shared data an array of text mode has no memory: the reference knows. */
+    if (e->json == RB_JSON_TEXT && *count >= node->max_paths && PyList_CheckExact(value))
+        return -1;
     if (!is_leaf(e, value) || put_path(e, bytes, (size_t)size, 0))
         return -1;
     ++*count;
@@ -318,7 +319,7 @@ static int write_paths(rb_encoder *e, const rb_node *node, PyObject *dict, rb_li
         return -1;
     Py_ssize_t at = rb_size(e);
     e->p++;
-    e->dotted = e->nested = e->nulls = 0;
+    e->dotted = e->nested = 0;
     e->depth++;
     int failed = walk(e, node, dict, limits, &count) || put_count(e, at, count, first);
     e->depth--;
@@ -331,15 +332,18 @@ static int write_document(rb_encoder *e, const rb_node *node, PyObject *dict, rb
     Py_ssize_t before = rb_size(e);
     size_t first = e->offset_count;
     int recording = e->recording;
-    e->recording = 0;
     int failed = write_paths(e, node, dict, limits);
-    /* Only a dotted key beside a nested object can make two paths equal: write it once more then,
-     * noting where the paths stand. */
-    if (!failed && e->dotted && e->nested) {
+    /* Only a dotted key beside a nested object can make two paths equal.  Then the places of the paths
+     * are needed; documents in arrays of such a document note them at once, or each level would
+     * double the work. */
+    int risky = !failed && e->dotted && e->nested;
+    if (risky && !recording) {
         e->p = e->start + before;
         e->recording = 1;
-        failed = write_paths(e, node, dict, limits) || (e->nulls && e->duplicates_error) || collide(e, first);
+        failed = write_paths(e, node, dict, limits);
     }
+    if (risky && !failed)
+        failed = collide(e, first);
     e->recording = recording;
     e->offset_count = first;
     return failed ? -1 : 0;
@@ -350,7 +354,7 @@ static int write_object(rb_encoder *e, const rb_node *node, PyObject *dict, rb_l
 {
     uint8_t *prefix = e->prefix;
     size_t size = e->prefix_size, room = e->prefix_room;
-    int dotted = e->dotted, nested = e->nested, nulls = e->nulls;
+    int dotted = e->dotted, nested = e->nested;
     if (e->depth >= RB_MAX_DEPTH)
         return -1;
     if (size) {
@@ -366,7 +370,6 @@ static int write_object(rb_encoder *e, const rb_node *node, PyObject *dict, rb_l
     e->prefix_size = size;
     e->dotted = dotted;
     e->nested = nested;
-    e->nulls = nulls;
     return failed;
 }
 
@@ -380,21 +383,24 @@ static uint8_t *put_json_tag(uint8_t *out, rb_limits limits)
     return out + 3;
 }
 
-/* What a string or array among objects of one array is stored as depends on the others in text. */
-static int is_simple(PyObject *dict)
+/* In text mode the strings and arrays of the objects of one array influence each other's types:
+ * whether `dict` has none for which that could matter. */
+static int is_simple(PyObject *dict, int depth)
 {
     Py_ssize_t position = 0;
     PyObject *key, *value;
     while (PyDict_Next(dict, &position, &key, &value)) {
-        if (PyUnicode_CheckExact(value) ? rb_date_like(value)
-                                        : !(PyLong_CheckExact(value) || PyBool_Check(value) || value == Py_None ||
-                                            (PyFloat_CheckExact(value) && isfinite(PyFloat_AS_DOUBLE(value)))))
+        PyTypeObject *type = Py_TYPE(value);
+        if (type == &PyUnicode_Type ? rb_date_like(value)
+            : type == &PyFloat_Type ? !isfinite(PyFloat_AS_DOUBLE(value))
+            : type == &PyDict_Type  ? depth > RB_MAX_DEPTH || !is_simple(value, depth + 1)
+                                    : !(type == &PyLong_Type || type == &PyBool_Type || value == Py_None))
             return 0;
     }
     return 1;
 }
 
-static const rb_node plain_json = {.op = RB_OP_JSON};
+static const rb_node plain_json = {.op = RB_OP_JSON}; /* without rules */
 
 /* Array(JSON(max_dynamic_types=..., max_dynamic_paths=...)) of a list of exact dicts; 1 = not me. */
 int rb_write_objects(rb_encoder *e, PyObject *list, rb_limits limits)
@@ -408,7 +414,7 @@ int rb_write_objects(rb_encoder *e, PyObject *list, rb_limits limits)
     rb_limits inner = {limits.paths / 4, limits.types / 2};
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *item = Py_NewRef(PyList_GET_ITEM(list, i));
-        int failed = !PyDict_CheckExact(item) || (e->json == RB_JSON_TEXT && !is_simple(item));
+        int failed = !PyDict_CheckExact(item) || (e->json == RB_JSON_TEXT && !is_simple(item, e->depth));
         if (!failed)
             failed = write_object(e, &plain_json, item, inner);
         Py_DECREF(item);

@@ -141,6 +141,12 @@ static inline const uint8_t *rb_ascii(PyObject *text)
     return (const uint8_t *)((PyASCIIObject *)text + 1);
 }
 
+/* Whether json="text" might make a date of an exact str. */
+static inline int rb_date_like(PyObject *text)
+{
+    return PyUnicode_IS_COMPACT_ASCII(text) && rb_maybe_date(rb_ascii(text), (size_t)PyUnicode_GET_LENGTH(text));
+}
+
 /* Bytes of a String with their length in front. */
 static inline int rb_put_bytes(rb_encoder *e, const void *data, Py_ssize_t size)
 {

@@ -44,6 +44,16 @@ int RB_COLD rb_put_wide_str(rb_encoder *e, PyObject *text)
     return 0;
 }
 
+/* Drop the error of a value that the reference encoder will meet again.  -1 for one that is not
+ * about the value and must reach the caller, such as KeyboardInterrupt. */
+int rb_drop_error(void)
+{
+    if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception))
+        return -1;
+    PyErr_Clear();
+    return 0;
+}
+
 /* The reference writer, for values without a fast path here. */
 int RB_COLD rb_write_reference(rb_encoder *e, const rb_node *node, PyObject *value)
 {
@@ -133,6 +143,8 @@ static int write_date(rb_encoder *e, const rb_node *node, PyObject *value, int64
     return rb_put(e, &days, node->size);
 }
 
+#define RB_DAY_MICROS ((int64_t)86400 * 1000000)
+
 /* Microseconds that a datetime's zone is ahead of UTC; 0 on success. */
 static int zone_offset(rb_encoder *e, PyObject *value, int64_t *offset)
 {
@@ -148,7 +160,8 @@ static int zone_offset(rb_encoder *e, PyObject *value, int64_t *offset)
         *offset = ((int64_t)PyDateTime_DELTA_GET_DAYS(delta) * 86400 + PyDateTime_DELTA_GET_SECONDS(delta)) * 1000000 +
                   PyDateTime_DELTA_GET_MICROSECONDS(delta);
     Py_XDECREF(delta);
-    return known ? 0 : -1;
+    /* datetime refuses an offset of a day or more: the reference raises its error */
+    return known && *offset > -RB_DAY_MICROS && *offset < RB_DAY_MICROS ? 0 : -1;
 }
 
 /* Microseconds since the epoch of an exact datetime. */
@@ -190,7 +203,8 @@ static int write_datetime(rb_encoder *e, const rb_node *node, PyObject *value)
         if (!PyDateTime_CheckExact(value))
             return rb_write_reference(e, node, value);
         if (datetime_micros(e, value, &micros)) {
-            PyErr_Clear(); /* whatever the zone raised, it will raise again there */
+            if (rb_drop_error()) /* whatever the zone raised, it will raise again there */
+                return -1;
             return rb_write_reference(e, node, value);
         }
         if (micros_to_ticks(micros, node, &ticks))
