@@ -61,8 +61,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev build
-	@for script in benchmarks/bench_*.py; do \
-		test -e "$$script" || continue; echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	$(BIN)/python -m pytest -q -s benchmarks
 
 PYTEST = -m pytest $(PYTEST_FLAGS)
 

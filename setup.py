@@ -11,7 +11,7 @@ Environment switches, each ``1`` to take effect:
 
 import os
 import sys
-from glob import glob
+from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -44,8 +44,8 @@ class BuildExt(build_ext):
 
 SPEEDUPS = Extension(
     "rowbinary._speedups",
-    sources=sorted(glob("csrc/ext/*.c")),
-    depends=sorted(glob("csrc/**/*.h", recursive=True)),
+    sources=sorted(map(str, Path("csrc/ext").glob("*.c"))),
+    depends=sorted(map(str, Path("csrc").rglob("*.h"))),
 )
 
 native = not switched_on("NO_EXTENSIONS")

@@ -1,9 +1,9 @@
 /* GENERATED from rowbinary/_opcodes.py; do not edit.
- * Regenerate: python -m rowbinary._opcodes > csrc/rb_opcodes.h */
+ * Regenerate: python rowbinary/_opcodes.py > csrc/rb_opcodes.h */
 #ifndef RB_OPCODES_H
 #define RB_OPCODES_H
 
-#define RB_PLAN_HASH "770e19e1e4e3909c"
+#define RB_PLAN_HASH "03addf25e42b6261"
 
 typedef enum {
     RB_OP_NOTHING = 0,

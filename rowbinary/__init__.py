@@ -1,7 +1,7 @@
 """Python rows to ClickHouse RowBinary, with JSON, Dynamic and Variant in typed binary form.
 
-    import rowbinary
-    body = rowbinary.encode_rows("id UInt64, attrs JSON", [(1, {"a": {"b": [1, 2]}})])
+import rowbinary
+body = rowbinary.encode_rows("id UInt64, attrs JSON", [(1, {"a": {"b": [1, 2]}})])
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from ._impl import implementation
 from ._parse import parse_type
 from ._schema import Schema
 from ._typed import DEFAULT, typed
-from .errors import DecodeError, EncodeError, RowBinaryError, SchemaError
-
 from ._version import __version__
+from .errors import DecodeError, EncodeError, RowBinaryError, SchemaError
 
 __all__ = [
     "DEFAULT",

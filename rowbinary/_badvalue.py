@@ -61,7 +61,7 @@ def describe(value: object) -> str:
             return f"{name} {head!r}" + ("..." if len(value) > 40 else "")
         return f"{name} {shorten(_short.repr(value), 80)}"
     if issubclass(type(value), int):
-        return f"{name} of {int.bit_length(value)} bits"
+        return f"{name} of {int.bit_length(value)} bits"  # type: ignore[arg-type]
     return f"{name} (its repr raises)"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from ._badvalue import BadValue
-from ._options import MAX_ARRAY
+from ._options import MAX_ARRAY, MAX_VALUES
 
 if TYPE_CHECKING:
     from ._plan import Node
@@ -49,6 +49,21 @@ def as_sequence(value: object) -> list[object] | tuple[object, ...]:
     if not isinstance(value, Collection):
         raise BadValue("not a sequence (an iterator has no length; pass a list)")
     return bounded(value, len(value))
+
+
+class Budget:
+    """The number of values that may still be copied out of one document."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = MAX_VALUES
+
+    def spend(self, count: int) -> None:
+        """Raise BadValue when `count` more are too many."""
+        self.left -= count
+        if self.left < 0:
+            raise BadValue(f"more than {MAX_VALUES} values")
 
 
 def bounded(items: Iterable[T], count: int) -> list[T]:

@@ -24,7 +24,7 @@ class Context:
         self.duplicates = options.duplicate_paths
         self.zero_missing = options.missing == "zero"
         # The zone of date texts without one (json="text"): the server would use its own.
-        self.zone: dt.tzinfo = dt.timezone.utc
+        self.zone: dt.tzinfo = dt.UTC
         if options.naive == "local":
             self.zone = LocalZone()
         self.depth = 0

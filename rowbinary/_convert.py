@@ -24,7 +24,7 @@ from ._badvalue import BadValue
 if TYPE_CHECKING:
     from ._plan import Node
 
-UTC = dt.timezone.utc
+UTC = dt.UTC
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)
 EPOCH_DAY = dt.date(1970, 1, 1).toordinal()
 DAY_SECONDS = 86_400
@@ -68,7 +68,7 @@ def to_int(value: object) -> int:
     if isinstance(value, enum.Enum):
         return to_int(value.value)
     if hasattr(type(value), "__index__"):
-        return operator.index(value)  # type: ignore[call-overload, no-any-return]
+        return operator.index(value)  # type: ignore[arg-type]
     if isinstance(value, numbers.Real):  # Fraction, numpy.float32, numpy.longdouble
         number = _whole_float(float(value))
         if number != value:
@@ -218,7 +218,9 @@ def _scaled(value: decimal.Decimal, scale: int, precision: int) -> int:
         number = _digits_to_int(digits) * 10**shift
     else:
         if any(digits[shift:]) or -shift >= len(digits):
-            raise BadValue(f"more than {scale} digits after the point" if scale else "a fraction would be lost")
+            raise BadValue(
+                f"more than {scale} digits after the point" if scale else "a fraction would be lost"
+            )
         number = _digits_to_int(digits[:shift])
     return _bounded(-number if sign else number, precision)
 
@@ -279,13 +281,14 @@ def _ordinal(match: re.Match[str]) -> int:
 def to_ticks(value: object, scale: int, naive: str, zone_name: str | None) -> int:
     """Ticks of 10^-`scale` seconds since the epoch; ints are ticks already; floors finer fractions."""
     if isinstance(value, dt.date | str) or _numpy_kind(value) == "M":
-        return _nanoseconds(value, naive, zone_name) // 10 ** (9 - scale)
+        return _nanoseconds(value, naive, zone_name) // int(10 ** (9 - scale))
     return to_int(value)
 
 
 def _nanoseconds(value: Any, naive: str, zone_name: str | None) -> int:
     """The instant `value` in nanoseconds since the epoch."""
     extra = 0
+    delta: dt.timedelta
     if isinstance(value, str):
         value, extra = _parse_moment(str.__str__(value))
     elif not isinstance(value, dt.date):
@@ -297,7 +300,7 @@ def _nanoseconds(value: Any, naive: str, zone_name: str | None) -> int:
     if value.tzinfo is None or value.utcoffset() is None:
         value = _with_zone(value, naive, zone_name)
     delta = value - EPOCH
-    extra += getattr(value, "nanosecond", 0)  # pandas.Timestamp
+    extra += int(getattr(value, "nanosecond", 0))  # pandas.Timestamp
     return (delta.days * DAY_SECONDS + delta.seconds) * NANOS + delta.microseconds * 1000 + extra
 
 
@@ -353,10 +356,10 @@ def _numpy_nanoseconds(value: Any) -> int:
 def to_clock_ticks(value: object, scale: int) -> int:
     """Ticks of 10^-`scale` seconds of a duration; ints are ticks already."""
     if isinstance(value, dt.timedelta | dt.time | str) or _numpy_kind(value) == "m":
-        ticks = _clock_nanoseconds(value) // 10 ** (9 - scale)
+        ticks: int = _clock_nanoseconds(value) // 10 ** (9 - scale)
     else:
         ticks = to_int(value)
-    if abs(ticks) >= (MAX_TIME + 1) * 10**scale:
+    if abs(ticks) >= (MAX_TIME + 1) * int(10**scale):
         raise BadValue("out of range -999:59:59 .. 999:59:59")
     return ticks
 

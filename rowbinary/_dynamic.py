@@ -100,9 +100,7 @@ def _retype(value: object, limits: Limits, context: Context, memory: bool) -> ob
 
     if type(value) is Typed or as_object(value) is not None:
         return value
-    if type(value) not in (str, int, float, bool, list):
-        value = _text.json_leaf(value)
-    elif type(value) is int or type(value) is float:
+    if type(value) not in (str, bool, list):
         value = _text.json_leaf(value)
     if type(value) is str:
         return _text.retype_string(value, context.zone) or value
@@ -140,6 +138,8 @@ def _typed_value(value: Typed, context: Context, limits: Limits) -> tuple[Node, 
     if node.op is Op.NULLABLE:
         return node.children[0], inner
     if node.op is Op.VARIANT:
+        from ._variant import choose_member
+
         member = node.children[choose_member(node, inner, context)]
         return member, inner.value if type(inner) is Typed else inner
     if node.op is Op.DYNAMIC:
@@ -333,70 +333,3 @@ def _fits_nullable(type_: t.Type) -> bool:
     return not isinstance(
         type_, t.Wrapper | t.Map | t.Tuple | t.Variant | t.Dynamic | t.Alias | t.QBit | t.Aggregate
     )
-
-
-# --- Variant -------------------------------------------------------------------------------------
-
-_TEXT_OPS = (Op.ENUM8, Op.ENUM16, Op.FIXED_STRING)
-_CONTAINER_OPS = frozenset({Op.ARRAY, Op.TUPLE, Op.MAP, Op.JSON, Op.QBIT})
-# For each kind of value the opcodes that mean it, best first: the first level with a member that
-# can hold the value decides, and more than one such member is ambiguous.
-_MEMBERS: tuple[tuple[type | tuple[type, ...], tuple[frozenset[Op], ...]], ...] = (
-    (bool, (frozenset({Op.BOOL}),)),
-    (int, (frozenset(range(Op.INT8, Op.UINT256 + 1)), frozenset({Op.FLOAT32, Op.FLOAT64, Op.BFLOAT16}))),
-    (float, (frozenset({Op.FLOAT32, Op.FLOAT64, Op.BFLOAT16}),)),
-    (decimal.Decimal, (frozenset({Op.DECIMAL32, Op.DECIMAL64, Op.DECIMAL128, Op.DECIMAL256}),)),
-    (str, (frozenset({Op.STRING}), frozenset(_TEXT_OPS))),
-    ((bytes, bytearray, memoryview), (frozenset({Op.STRING}), frozenset({Op.FIXED_STRING, Op.STATE}))),
-    (dt.datetime, (frozenset({Op.DATETIME, Op.DATETIME64}),)),
-    (dt.date, (frozenset({Op.DATE, Op.DATE32}),)),
-    ((dt.timedelta, dt.time), (frozenset({Op.TIME, Op.TIME64}), frozenset({Op.INTERVAL}))),
-    (uuid.UUID, (frozenset({Op.UUID}),)),
-    (ipaddress.IPv4Address, (frozenset({Op.IPV4}), frozenset({Op.IPV6}))),
-    (ipaddress.IPv6Address, (frozenset({Op.IPV6}),)),
-    (tuple, (frozenset({Op.TUPLE}), _CONTAINER_OPS)),
-    (list, (frozenset({Op.ARRAY, Op.QBIT}), _CONTAINER_OPS)),
-    (object, (_CONTAINER_OPS, frozenset(Op))),
-)
-
-
-def choose_member(node: Node, value: object, context: Context) -> int:
-    """The index of the Variant member that means `value`; BadValue when none or several do."""
-    if type(value) is Typed:
-        for index, member in enumerate(node.children):
-            if member.type == value.type:
-                return index
-        raise BadValue(f"no member is {value.type}; the members are {_listed(node)}")
-    if isinstance(value, enum.Enum) and not isinstance(value, str | int):
-        levels: tuple[frozenset[Op], ...] = (frozenset({Op.ENUM8, Op.ENUM16}),)
-    elif getattr(value, "dtype", None) is not None and getattr(value, "ndim", None) == 0:
-        levels = (frozenset(Op) - _CONTAINER_OPS,)
-    else:
-        levels = next(ops for kind, ops in _MEMBERS if isinstance(value, kind))
-    for ops in levels:
-        fitting = [
-            index
-            for index, member in enumerate(node.children)
-            if bottom(member).op in ops and _can_write(member, value, context)
-        ]
-        if len(fitting) == 1:
-            return fitting[0]
-        if fitting:
-            names = ", ".join(node.children[index].text for index in fitting)
-            raise BadValue(f"ambiguous, it fits {names}; use typed(value, type)")
-    raise BadValue(f"it fits none of {_listed(node)}")
-
-
-def _can_write(member: Node, value: object, context: Context) -> bool:
-    depth = context.depth
-    try:
-        write_value(bytearray(), member, value, context)
-    except BadValue:
-        return False
-    finally:
-        context.depth = depth
-    return True
-
-
-def _listed(node: Node) -> str:
-    return ", ".join(member.text for member in node.children)

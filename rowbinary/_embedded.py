@@ -22,7 +22,9 @@ from .errors import RowBinaryError
 __all__ = ["Embedded", "EngineError", "Insert", "Table", "parse_url"]
 
 # Relatives of MergeTree that merge rows with equal keys while inserting: they may store fewer.
-_MERGING = re.compile(r"(Replicated)?(Replacing|Summing|Aggregating|(Versioned)?Collapsing|Coalescing|Graphite)")
+_MERGING = re.compile(
+    r"(Replicated)?(Replacing|Summing|Aggregating|(Versioned)?Collapsing|Coalescing|Graphite)"
+)
 
 
 class EngineError(RowBinaryError):
@@ -91,8 +93,9 @@ class Embedded:
     def __init__(self, path: str | os.PathLike[str] | None = None):
         import chdb
 
+        connect: Any = chdb.connect
         try:
-            self._connection: Any = chdb.connect(":memory:" if path is None else os.fspath(path))
+            self._connection = connect(":memory:" if path is None else os.fspath(path))
         except RuntimeError as error:
             _refuse(error)
 

@@ -75,8 +75,7 @@ class RowEncoder:
                 except EncodeError as error:
                     if on_error is None:
                         raise
-                    assert error.row is not None
-                    on_error(row, error.row, error)
+                    on_error(row, self.index - 1, error)
             return False
         finally:
             self._busy = False
@@ -181,7 +180,8 @@ def row_cells(row: object, plan: Plan, options: Options) -> Sequence[object]:
 def _other_cells(row: object, names: tuple[str, ...], options: Options) -> Sequence[object]:
     """Rows of database drivers and numpy, and any object with the columns as attributes."""
     if hasattr(row, "keys") and hasattr(row, "__getitem__"):  # sqlite3.Row and the like
-        return _mapping_cells({key: row[key] for key in row.keys()}, names, options)
+        keys = list(row.keys())
+        return _mapping_cells({key: row[key] for key in keys}, names, options)
     tolist = getattr(row, "tolist", None)
     if tolist is not None:
         cells = tolist()

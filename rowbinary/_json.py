@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, NoReturn
 
 from ._badvalue import BadValue
-from ._containers import CHANGED, as_object, bounded
+from ._containers import CHANGED, Budget, as_object, bounded
 from ._context import Context
 from ._opcodes import Op
 from ._options import MAX_STRING
@@ -214,14 +214,17 @@ def _parse(text: str | bytes | bytearray, context: Context) -> Mapping[object, o
 def _unique_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        keys = [key for key, _ in pairs]
+        twice = next(key for index, key in enumerate(keys) if key in keys[:index])
         raise BadValue(f"JSON text has the key {twice!r} twice in one object")
     return document
 
 
 def _first_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    return dict(reversed(pairs)) if len(dict(pairs)) != len(pairs) else dict(pairs)
+    document: dict[str, object] = {}
+    for key, value in pairs:
+        document.setdefault(key, value)
+    return document
 
 
 def _refuse_constant(text: str) -> NoReturn:
@@ -251,7 +254,7 @@ def document_text(value: object) -> bytes:
         raise BadValue("neither an object nor JSON text")
     try:
         text = json.dumps(
-            _jsonable(document, 1), ensure_ascii=False, separators=(",", ":"), allow_nan=False
+            _jsonable(document, 1, Budget()), ensure_ascii=False, separators=(",", ":"), allow_nan=False
         )
         return text.encode()
     except RecursionError:
@@ -260,7 +263,7 @@ def document_text(value: object) -> bytes:
         raise BadValue("a lone surrogate has no UTF-8 form") from None
 
 
-def _jsonable(value: object, depth: int) -> object:
+def _jsonable(value: object, depth: int, budget: Budget) -> object:
     """`value` in terms of what JSON has, by the rules of ``json="text"``."""
     from ._options import MAX_DEPTH
     from ._text import json_leaf
@@ -268,12 +271,14 @@ def _jsonable(value: object, depth: int) -> object:
     if depth > MAX_DEPTH + 1:
         raise BadValue(f"nested deeper than {MAX_DEPTH} levels")
     if type(value) is Typed:
-        return _jsonable(value.value, depth)
+        return _jsonable(value.value, depth, budget)
     document = as_object(value)
     if document is not None:
-        return {_join(None, key): _jsonable(item, depth + 1) for key, item in _items(document)}
+        budget.spend(len(document))
+        return {_join(None, key): _jsonable(item, depth + 1, budget) for key, item in _items(document)}
     if type(value) is not str and not isinstance(value, bool | int):
         value = json_leaf(value)
     if isinstance(value, list | tuple):
-        return [_jsonable(item, depth + 1) for item in value]
+        budget.spend(len(value))
+        return [_jsonable(item, depth + 1, budget) for item in value]
     return value

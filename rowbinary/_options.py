@@ -30,6 +30,9 @@ MAX_DEPTH = 128
 # format_binary_max_string_size and format_binary_max_array_size of the server.
 MAX_STRING = 1 << 30
 MAX_ARRAY = 1 << 30
+# Values that one document may have where it is copied (json="text" and "string"): lists that share
+# lists can mean more of them than memory holds.
+MAX_VALUES = 1 << 24
 # No row may take more; a DAG of shared lists would otherwise grow without bound.
 MAX_ROW = (1 << 30) + (1 << 24)
 

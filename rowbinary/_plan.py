@@ -19,6 +19,8 @@ from ._varint import string, varint
 from .errors import SchemaError
 
 _DECIMAL_OPS = ((9, Op.DECIMAL32), (18, Op.DECIMAL64), (38, Op.DECIMAL128), (76, Op.DECIMAL256))
+INTEGER_OPS = frozenset(op for op in Op if Op.INT8 <= op <= Op.UINT256)
+FLOAT_OPS = frozenset({Op.FLOAT32, Op.FLOAT64, Op.BFLOAT16})
 _PATH_CACHE = 10_000  # resolved paths kept per JSON type; attacker-chosen paths must not fill memory
 
 
@@ -183,8 +185,7 @@ def _fill(node: Node, type_: t.Type) -> None:
             node.json = JsonRules(type_)
 
 
-_INTEGER_OPS = frozenset(range(Op.INT8, Op.UINT256 + 1))
-_NATURAL = (frozenset({Op.BOOL}), _INTEGER_OPS, frozenset({Op.FLOAT32, Op.FLOAT64, Op.BFLOAT16}), frozenset({Op.STRING}))
+_NATURAL = (frozenset({Op.BOOL}), INTEGER_OPS, FLOAT_OPS, frozenset({Op.STRING}))
 
 
 def _natural_members(members: tuple[Node, ...]) -> tuple[int, int, int, int]:

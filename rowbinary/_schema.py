@@ -36,10 +36,11 @@ class Schema:
     columns: tuple[tuple[str, Type], ...]
 
     def __init__(self, columns: Iterable[tuple[str, str | Type]]):
-        if isinstance(columns, str):
+        given: object = columns
+        if isinstance(given, str):
             raise SchemaError("columns must be (name, type) pairs; Schema.parse() reads a text")
-        if not isinstance(columns, Iterable):
-            raise SchemaError(f"columns must be (name, type) pairs, not {type(columns).__name__}")
+        if not isinstance(given, Iterable):
+            raise SchemaError(f"columns must be (name, type) pairs, not {type(given).__name__}")
         found = tuple(_column(index, column) for index, column in enumerate(columns))
         _check(found)
         object.__setattr__(self, "columns", found)

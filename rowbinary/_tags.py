@@ -73,7 +73,9 @@ def type_tag(type_: t.Type) -> bytes:
 
 def _tuple_tag(first: bytes, type_: t.Tuple) -> bytes:
     if type_.names is None:
-        return bytes((_TUPLE_UNNAMED,)) + varint(len(type_.elements)) + b"".join(map(type_tag, type_.elements))
+        return (
+            bytes((_TUPLE_UNNAMED,)) + varint(len(type_.elements)) + b"".join(map(type_tag, type_.elements))
+        )
     pairs = zip(type_.names, type_.elements, strict=True)
     return first + varint(len(type_.elements)) + b"".join(string(n) + type_tag(e) for n, e in pairs)
 

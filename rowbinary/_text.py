@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Mapping
 
 from ._badvalue import BadValue
+from ._containers import Budget
 from ._text_arrays import DYNAMIC
 from ._text_coerce import DynamicColumn, build, nested_json
 from ._text_dates import retype_string
@@ -49,7 +50,7 @@ def retype_array(
     """
     column = DynamicColumn(DYNAMIC, nested_json(max_paths, max_types), zone, memory)
     try:
-        return column.add(_plain_tree(items, 1), Conversion.ANY)
+        return column.add(_plain_tree(items, 1, Budget()), Conversion.ANY)
     except RecursionError:
         raise BadValue(_STACK_EXHAUSTED) from None
 
@@ -61,31 +62,32 @@ def coerce(value: object, type: Type, zone: datetime.tzinfo = UTC) -> object:
     ticks, Variant members Typed, JSON as ``{flat path: leaf}``.  Raises BadValue.
     """
     try:
-        return build(type, zone).read(_plain_tree(value, 1), Conversion.ANY)
+        return build(type, zone).read(_plain_tree(value, 1, Budget()), Conversion.ANY)
     except RecursionError:
         raise BadValue(_STACK_EXHAUSTED) from None
 
 
-def _plain_tree(value: object, depth: int) -> object:
+def _plain_tree(value: object, depth: int, budget: Budget) -> object:
     """`value` as nothing but JSON data: fresh lists and dicts, str, bool, finite float, int of 64 bits."""
     value = json_leaf(value)
     if not isinstance(value, (list, dict)):
         return value
     if depth > MAX_DEPTH:
         raise BadValue(f"nested deeper than {MAX_DEPTH} levels")
+    budget.spend(len(value))
     segment: str | int = 0
     try:
         if isinstance(value, list):
             items = []
             for segment, item in enumerate(value):  # noqa: B007 (used when an item is refused)
-                items.append(_plain_tree(item, depth + 1))
+                items.append(_plain_tree(item, depth + 1, budget))
             return items
         members = {}
         for key, item in value.items():
             if not isinstance(key, str):
                 raise BadValue("keys of a JSON object are str", key)
             segment = key
-            members[key] = _plain_tree(item, depth + 1)
+            members[key] = _plain_tree(item, depth + 1, budget)
         return members
     except BadValue as error:
         error.path.append(segment)

@@ -267,7 +267,7 @@ def write_qbit(out: bytearray, node: Node, value: object, context: Context) -> N
 
 
 def write_variant(out: bytearray, node: Node, value: object, context: Context) -> None:
-    from ._dynamic import choose_member
+    from ._variant import choose_member
 
     if value is None:
         out.append(0xFF)
@@ -306,5 +306,6 @@ def write_cell(out: bytearray, node: Node, value: object, context: Context, defa
 
 
 WRITERS: dict[Op, Writer] = {
-    op: globals()[f"write_{op.name.lower()}"] for op in Op  # an opcode without a writer fails here
+    op: globals()[f"write_{op.name.lower()}"]
+    for op in Op  # an opcode without a writer fails here
 }

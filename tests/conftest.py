@@ -30,7 +30,7 @@ NAMES = {
     "date": dt.date,
     "timedelta": dt.timedelta,
     "timezone": dt.timezone,
-    "utc": dt.timezone.utc,
+    "utc": dt.UTC,
     "ZoneInfo": zoneinfo.ZoneInfo,
     "Decimal": decimal.Decimal,
     "UUID": uuid.UUID,

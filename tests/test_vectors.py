@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from conftest import load, value_of
 
 import rowbinary
-from conftest import load, value_of
 
 VALUES = load("values.jsonl")
 FORMATS = load("formats.jsonl")
@@ -49,7 +49,9 @@ SKIP_IGNORED = {
 MEMORY = "{'a': [{'b': [{'c': [{'d': 1, 'e': [None, 1]}]}]}, {'b': []}]}"
 
 
-@pytest.mark.parametrize("vector", INSERTS, ids=lambda v: f"{v['mode']} {v['column_type']} {v['python']}"[:80])
+@pytest.mark.parametrize(
+    "vector", INSERTS, ids=lambda v: f"{v['mode']} {v['column_type']} {v['python']}"[:80]
+)
 def test_insert(vector: dict[str, Any], impl: str) -> None:
     expected = vector["hex"]
     value = value_of(vector)

@@ -4,7 +4,8 @@
  * known the entries are read directly, with CPython's own internal header.  Every other version
  * takes the portable way.  Key and value are borrowed.
  *
- * After code of the caller may have run, rb_items_intact tells whether the walk may go on. */
+ * After a call into Python, in which the dict may have been changed, the walk goes on only if
+ * rb_items_intact. */
 #ifndef DICT_ITEMS_H
 #define DICT_ITEMS_H
 
@@ -15,6 +16,7 @@
 typedef struct {
     PyObject *dict;
     Py_ssize_t size, position;
+    unsigned calls;
 #ifdef RB_DICT_ENTRIES
     PyDictKeysObject *keys;
     PyDictUnicodeEntry *entries; /* NULL: this dict takes the portable way */
@@ -23,9 +25,10 @@ typedef struct {
 #endif
 } rb_items;
 
-static inline void rb_items_open(rb_items *it, PyObject *dict)
+static inline void rb_items_open(const rb_encoder *e, rb_items *it, PyObject *dict)
 {
     it->dict = dict;
+    it->calls = e->calls;
     it->size = PyDict_GET_SIZE(dict);
     it->position = 0;
 #ifdef RB_DICT_ENTRIES
@@ -62,8 +65,10 @@ static inline int rb_items_next(rb_items *it, PyObject **key, PyObject **value)
 }
 
 /* Whether the dict still has the same table and as many items. */
-static inline int rb_items_intact(const rb_items *it)
+static inline int rb_items_intact(const rb_encoder *e, const rb_items *it)
 {
+    if (RB_LIKELY(e->calls == it->calls))
+        return 1;
 #ifdef RB_DICT_ENTRIES
     /* Another table can have come to the same address: compare its shape too. */
     const PyDictKeysObject *keys = ((PyDictObject *)it->dict)->ma_keys;

@@ -96,6 +96,7 @@ typedef struct {
         Py_ssize_t room;
     } spares[RB_SPARES];      /* chunks handed out, to be written over when they come free */
     /* state of the row being written */
+    unsigned calls;           /* calls into Python: afterwards dicts may have changed */
     int depth;
     Py_ssize_t array_count;
     int document;             /* nesting of JSON cells */

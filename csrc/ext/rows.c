@@ -75,10 +75,11 @@ static int write_dict(rb_encoder *e, PyObject *row)
     PyObject *key, *cell;
     rb_items items;
     int in_order = 1;
-    rb_items_open(&items, row);
+    rb_items_open(e, &items, row);
     for (Py_ssize_t i = 0; i < e->columns; i++) {
         in_order = in_order && rb_items_next(&items, &key, &cell) && is_key_of(e, i, key);
         if (!in_order) {
+            e->calls++; /* keys that are no str may compare themselves */
             cell = PyDict_GetItemWithError(row, PyTuple_GET_ITEM(e->names, i));
             if (!cell) {
                 if (PyErr_Occurred() || write_default(e, i))
@@ -90,7 +91,7 @@ static int write_dict(rb_encoder *e, PyObject *row)
         Py_INCREF(cell);
         int failed = write_cell(e, i, cell);
         Py_DECREF(cell);
-        if (RB_UNLIKELY(failed || !rb_items_intact(&items)))
+        if (RB_UNLIKELY(failed || !rb_items_intact(e, &items)))
             return -1;
     }
     return found == items.size || e->ignore_extra ? 0 : -1;

@@ -65,7 +65,7 @@ int rb_write_map(rb_encoder *e, const rb_node *node, PyObject *value)
         return rb_write_reference(e, node, value);
     rb_items items;
     PyObject *key, *item;
-    rb_items_open(&items, value);
+    rb_items_open(e, &items, value);
     if (rb_need(e, RB_VARINT_MAX))
         return -1;
     e->p = rb_put_varint(e->p, (uint64_t)items.size);
@@ -76,7 +76,7 @@ int rb_write_map(rb_encoder *e, const rb_node *node, PyObject *value)
         int failed = rb_write_value(e, node->children[0], key) || rb_write_value(e, node->children[1], item);
         Py_DECREF(key);
         Py_DECREF(item);
-        if (failed || !rb_items_intact(&items))
+        if (failed || !rb_items_intact(e, &items))
             return -1;
     }
     return written == items.size ? 0 : -1;

@@ -8,6 +8,7 @@ static int RB_COLD write_reference(rb_encoder *e, PyObject *value, rb_limits lim
     PyObject *depth = PyLong_FromLong(e->depth), *done = NULL;
     PyObject *pair = Py_BuildValue("(II)", limits.paths, limits.types);
     int failed = -1;
+    e->calls++;
     if (scratch && depth && pair && !PyObject_SetAttr(e->context, rb_py.s_depth, depth))
         done = PyObject_CallFunctionObjArgs(rb_py.write_natural, scratch, value, e->context, pair, NULL);
     if (done)

@@ -138,6 +138,7 @@ static int resolve(rb_encoder *e, const rb_node *node, PyObject *key, const uint
     }
     if (!path)
         return -1;
+    e->calls++;
     rule = Py_XNewRef(PyDict_GetItemWithError(node->paths, path));
     if (!rule && !PyErr_Occurred())
         rule = PyObject_CallMethodOneArg(node->rules, rb_py.s_resolve, path);
@@ -272,7 +273,7 @@ static int walk(rb_encoder *e, const rb_node *node, PyObject *dict, rb_limits li
     PyObject *key, *value;
     Py_ssize_t size;
     rb_items items;
-    rb_items_open(&items, dict);
+    rb_items_open(e, &items, dict);
     while (rb_items_next(&items, &key, &value)) {
         const uint8_t *bytes = PyUnicode_CheckExact(key) ? key_bytes(key, &size) : NULL;
         if (RB_UNLIKELY(!bytes))
@@ -287,7 +288,7 @@ static int walk(rb_encoder *e, const rb_node *node, PyObject *dict, rb_limits li
             failed = failed < 0 || walk_rare(e, node, key, value, bytes, size, limits, count);
             Py_DECREF(value);
             Py_DECREF(key);
-            if (failed || !rb_items_intact(&items))
+            if (failed || !rb_items_intact(e, &items))
                 return -1;
         }
     }

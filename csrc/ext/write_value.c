@@ -60,6 +60,7 @@ int RB_COLD rb_write_reference(rb_encoder *e, const rb_node *node, PyObject *val
     PyObject *scratch = PyByteArray_FromStringAndSize(NULL, 0);
     PyObject *depth = PyLong_FromLong(e->depth), *done = NULL;
     int failed = -1;
+    e->calls++;
     if (scratch && depth && !PyObject_SetAttr(e->context, rb_py.s_depth, depth))
         done = PyObject_CallFunctionObjArgs(rb_py.write_value, scratch, node->py, value, e->context, NULL);
     if (done)
@@ -154,6 +155,7 @@ static int zone_offset(rb_encoder *e, PyObject *value, int64_t *offset)
         return 0;
     if (zone == Py_None)
         return e->naive_utc ? 0 : -1;
+    e->calls++;
     PyObject *delta = PyObject_CallMethodOneArg(zone, rb_py.s_utcoffset, value);
     int known = delta && PyDelta_CheckExact(delta);
     if (known)
@@ -237,6 +239,7 @@ static int write_uuid(rb_encoder *e, const rb_node *node, PyObject *value)
     if ((PyObject *)Py_TYPE(value) != rb_py.uuid)
         return rb_write_reference(e, node, value);
     uint8_t bytes[16];
+    e->calls++;
     PyObject *number = PyObject_GetAttr(value, rb_py.s_int);
     int failed = !number || !PyLong_CheckExact(number);
     if (!failed) {
@@ -307,6 +310,7 @@ static int write_decimal(rb_encoder *e, const rb_node *node, PyObject *value)
     __int128 number = 0;
     int known = 0;
     if ((PyObject *)Py_TYPE(value) == rb_py.decimal) {
+        e->calls++;
         PyObject *text = PyObject_Str(value);
         if (!text)
             return -1;

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .._typed import DEFAULT
-from .._types import Aggregate, Type, Wrapper
+from .._types import Aggregate, Enum, Type, Wrapper
 from ._json import decoder, parse_json
 from ._problems import BadLine
 
@@ -37,9 +37,10 @@ def converter(type_: Type, defaults: bool) -> Callable[[str], Any]:
     Nullable(T)                 ``\\N`` is NULL too
     Bool                        true, false, 1 or 0, in any letter case
     Date, DateTime, Time, ...   ISO text; a whole number is days, seconds or ticks since 1970
+    Enum                        a label, or a number that is no label
     Array, Map, Tuple, JSON...  JSON text
     Dynamic, Variant            JSON text, or else a String
-    others                      the text itself: numbers, UUID, IPv4, Enum labels, ...
+    others                      the text itself: numbers, UUID, IPv4, ...
     ==========================  =================================================================
     """
     if isinstance(type_, Aggregate) and type_.family == "SimpleAggregateFunction":
@@ -47,15 +48,19 @@ def converter(type_: Type, defaults: bool) -> Callable[[str], Any]:
     if isinstance(type_, Wrapper) and type_.family == "LowCardinality":
         return converter(type_.inner, defaults)
     if isinstance(type_, Wrapper) and type_.family == "Nullable":
-        convert = _filled(type_.inner.family)
+        convert = _filled(type_.inner)
         return lambda text: None if text in ("", r"\N") else convert(text)
-    convert = _filled(type_.family)
+    convert = _filled(type_)
     empty: object = DEFAULT if defaults else ""
     return lambda text: convert(text) if text else empty
 
 
-def _filled(family: str) -> Callable[[str], Any]:
+def _filled(type_: Type) -> Callable[[str], Any]:
     """The function for cells that are not empty."""
+    family = type_.family
+    if isinstance(type_, Enum):
+        labels = {label for label, _ in type_.labels}
+        return lambda text: int(text) if text not in labels and _WHOLE.fullmatch(text) else text
     if family == "Bool":
         return _bool
     if family in _MOMENTS:

@@ -112,7 +112,9 @@ def summary(job: Job, outcome: Outcome) -> str:
     elif outcome.landed != outcome.rows:
         parts.append(f"{outcome.landed:,} after merging by the {outcome.table_engine}")
     parts.append(f"{outcome.rejected:,} rejected")
-    parts.append(f"{outcome.seconds:.1f} s, {outcome.rows / seconds:,.0f} rows/s, {_bytes(outcome.read)} read")
+    parts.append(
+        f"{outcome.seconds:.1f} s, {outcome.rows / seconds:,.0f} rows/s, {_bytes(outcome.read)} read"
+    )
     return ", ".join(parts)
 
 

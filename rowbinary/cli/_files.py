@@ -63,7 +63,7 @@ class InputFile:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[IO[bytes]]:
-        raw = sys.stdin.buffer if self.name == STDIN else Path(self.name).open("rb", buffering=0)
+        raw = sys.stdin.buffer if self.name == STDIN else Path(self.name).open("rb", buffering=0)  # noqa: SIM115
         with contextlib.nullcontext() if self.name == STDIN else raw:
             stream = io.BufferedReader(_Counted(self, raw), _PIECE)
             head = stream.peek(4)

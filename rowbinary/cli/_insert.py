@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -65,10 +65,15 @@ class Source:
     def __init__(self, job: Job):
         self._format = _reader(job)
         self._files = [InputFile(name, job.max_line) for name in job.files]
-        self._lines: Iterator[Parsed] = itertools.chain.from_iterable(map(self._format.read, self._files))
+        self._reading = self._read()
+        self._lines: Iterator[Parsed] = self._reading
         self._rejects = Rejects(job.rejects, job.files)
         self.current: Parsed | None = None
         self.rows = 0
+
+    def _read(self) -> Generator[Parsed, None, None]:
+        for file in self._files:
+            yield from self._format.read(file)
 
     @property
     def read(self) -> int:
@@ -127,7 +132,8 @@ class Source:
         self._rejects.add(self.current, message(error))
 
     def close(self) -> None:
-        """Complete the file of refused lines."""
+        """Close the input, and complete the file of refused lines."""
+        self._reading.close()
         self._rejects.close()
 
 
@@ -142,7 +148,7 @@ class Rejects:
         if any(name != STDIN and _same(name, path) for name in inputs):
             raise UsageProblem(f"{path} is an input file: refused lines need another one")
         try:
-            self._file = Path(path).open("w", encoding="utf-8", errors="backslashreplace")
+            self._file = Path(path).open("w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
         except OSError as error:
             raise UsageProblem(f"{path}: cannot be written: {error.strerror}") from None
 
@@ -189,8 +195,8 @@ def _insert(
     created = job.create and not engine.exists(table)
     if created:
         statement = create_statement(table, source.infer(job.infer_rows))
-        say(statement)
         engine.execute(statement)
+        say(statement)
     insert: Insert | None = None
     try:
         schema = _chosen(engine.describe(table), job)

@@ -41,7 +41,7 @@ def parse_json(decode: Callable[[str], Any], text: str) -> Any:
         raise BadLine(f"not JSON: {error}") from None
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> Row:
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     row = dict(pairs)
     if len(row) < len(pairs):
         names = [name for name, _ in pairs]
