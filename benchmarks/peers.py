@@ -57,10 +57,15 @@ def json_rows(workload: Workload) -> list[dict[str, Any]]:
     lists = [name for name, type_ in workload.schema if type_ == "Array(DateTime64(9))"]
     if not ticks and not lists:
         return workload.dicts
-    return [
-        row | {n: str(row[n]) for n in ticks} | {n: [str(tick) for tick in row[n]] for n in lists}
-        for row in workload.dicts
-    ]
+    rows = []
+    for row in workload.dicts:
+        copy = row.copy()
+        for name in ticks:
+            copy[name] = str(copy[name])
+        for name in lists:
+            copy[name] = [str(tick) for tick in copy[name]]
+        rows.append(copy)
+    return rows
 
 
 def orjson_array(workload: Workload, *, insertable: bool) -> Run:

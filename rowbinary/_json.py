@@ -263,20 +263,25 @@ def document_text(value: object) -> bytes:
         raise BadValue("a lone surrogate has no UTF-8 form") from None
 
 
+_JSON_LEAVES = frozenset({str, int, bool, type(None)})
+
+
 def _jsonable(value: object, depth: int, budget: Budget) -> object:
     """`value` in terms of what JSON has, by the rules of ``json="text"``."""
     from ._options import MAX_DEPTH
     from ._text import json_leaf
 
+    if type(value) in _JSON_LEAVES:
+        return value
     if depth > MAX_DEPTH + 1:
         raise BadValue(f"nested deeper than {MAX_DEPTH} levels")
     if type(value) is Typed:
         return _jsonable(value.value, depth, budget)
-    document = as_object(value)
+    document = None if type(value) is list else as_object(value)
     if document is not None:
         budget.spend(len(document))
         return {_join(None, key): _jsonable(item, depth + 1, budget) for key, item in _items(document)}
-    if type(value) is not str and not isinstance(value, bool | int):
+    elif not isinstance(value, list | int):
         value = json_leaf(value)
     if isinstance(value, list | tuple):
         budget.spend(len(value))

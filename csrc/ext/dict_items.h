@@ -12,6 +12,7 @@
 #include "rowbinary.h"
 
 #define RB_FETCH_AHEAD 4 /* items */
+#define RB_TABLE_AHEAD 2 /* of these, whose tables are fetched if they are dicts */
 
 typedef struct {
     PyObject *dict;
@@ -24,6 +25,16 @@ typedef struct {
     uint8_t log2_size, kind;
 #endif
 } rb_items;
+
+/* The table of a dict: its head and the first entries. */
+static inline void rb_prefetch_table(PyObject *object)
+{
+    if (object && PyDict_CheckExact(object)) {
+        const char *table = (const char *)((PyDictObject *)object)->ma_keys;
+        rb_prefetch(table);
+        rb_prefetch(table + 128);
+    }
+}
 
 static inline void rb_items_open(const rb_encoder *e, rb_items *it, PyObject *dict)
 {
@@ -50,8 +61,10 @@ static inline int rb_items_next(rb_items *it, PyObject **key, PyObject **value)
     if (RB_LIKELY(it->entries != NULL)) {
         while (it->position < it->count) {
             const PyDictUnicodeEntry *entry = &it->entries[it->position++];
-            if (it->position + RB_FETCH_AHEAD <= it->count)
+            if (it->position + RB_FETCH_AHEAD <= it->count) {
                 rb_prefetch(entry[RB_FETCH_AHEAD].me_value);
+                rb_prefetch_table(entry[RB_TABLE_AHEAD].me_value);
+            }
             if (RB_LIKELY(entry->me_value != NULL)) {
                 *key = entry->me_key;
                 *value = entry->me_value;

@@ -247,16 +247,6 @@ static int fill_from_iterator(rb_encoder *e, PyObject *rows, Py_ssize_t limit, P
     return 0;
 }
 
-/* The table of a dict: its head and the first entries. */
-static inline void prefetch_table(PyObject *object)
-{
-    if (PyDict_CheckExact(object)) {
-        const char *table = (const char *)((PyDictObject *)object)->ma_keys;
-        rb_prefetch(table);
-        rb_prefetch(table + 128);
-    }
-}
-
 /* Dicts are scattered over memory, other cells mostly are not.  While one row is written ask for
  * the row four ahead, its documents two ahead and their tables one ahead. */
 static inline void prefetch_rows(const rb_encoder *e, PyObject *list, Py_ssize_t i)
@@ -266,7 +256,7 @@ static inline void prefetch_rows(const rb_encoder *e, PyObject *list, Py_ssize_t
     __builtin_prefetch(PyList_GET_ITEM(list, i + 4));
     PyObject *near = PyList_GET_ITEM(list, i + 1), *far = PyList_GET_ITEM(list, i + 2);
     if (!PyTuple_CheckExact(near) || !PyTuple_CheckExact(far)) {
-        prefetch_table(near);
+        rb_prefetch_table(near);
         return;
     }
     for (Py_ssize_t k = 0; k < e->document_count; k++) {
@@ -274,7 +264,7 @@ static inline void prefetch_rows(const rb_encoder *e, PyObject *list, Py_ssize_t
         if (column >= PyTuple_GET_SIZE(near) || column >= PyTuple_GET_SIZE(far))
             return;
         __builtin_prefetch(PyTuple_GET_ITEM(far, column));
-        prefetch_table(PyTuple_GET_ITEM(near, column));
+        rb_prefetch_table(PyTuple_GET_ITEM(near, column));
     }
 }
 
