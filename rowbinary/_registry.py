@@ -8,6 +8,7 @@ docs/contributing.md.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from ._opcodes import Op
@@ -135,13 +136,53 @@ REGISTRY: dict[str, Row] = {row.family: row for row in _ROWS}
 
 
 def table() -> str:
-    """The supported types as a Markdown table."""
-    lines = ["| type | Python values | tag |", "| --- | --- | --- |"]
-    for row in _ROWS:
-        tag = "" if row.tag is None else f"`{row.tag:02x}`"
-        lines.append(f"| `{row.example}` | {row.accepts} | {tag} |")
+    """The supported types as a Markdown table; types that take the same values share a row."""
+    lines = ["| type | Python values |", "| --- | --- |"]
+    for accepts, rows in itertools.groupby(_ROWS, key=lambda row: row.accepts):
+        lines.append(f"| {', '.join(f'`{row.example}`' for row in rows)} | {accepts} |")
     return "\n".join(lines) + "\n"
 
 
+def document() -> str:
+    """The text of docs/types.md."""
+    tags = [f"| `{row.tag:02x}` | `{row.example}` |" for row in _ROWS if row.tag is not None]
+    return _DOCUMENT.format(table=table(), tags="\n".join(tags))
+
+
+_DOCUMENT = """\
+# Types
+
+Made from the registry: `python -m rowbinary._registry > docs/types.md`.
+
+{table}
+Every value is checked: out of range, a fraction for an integer, a lone surrogate, an unknown label, a wrong length are
+errors, never silent damage. A `None` is refused where the type is not Nullable (except JSON: the empty object). Type
+names are understood in every spelling of the engine, aliases such as `VARCHAR(10)` and `DOUBLE PRECISION` included.
+
+Datetimes: aware ones are instants; naive ones are UTC, or in the column's zone, or in this machine's
+(`naive="utc" | "column" | "local"`). DateTime and DateTime64 cut what is finer than their resolution.
+
+## Not supported
+
+| what | instead |
+| --- | --- |
+| `AggregateFunction` values | only the state's bytes are passed on, as the engine wrote them |
+| type tags of aggregate functions with parameters, in Dynamic | a column of that type |
+| `Object('json')` | `JSON` |
+| `Nothing`, `Nullable(Nothing)`, `Array(Nothing)` as columns | the engine refuses them too (code 370) |
+
+## Binary type tags
+
+The byte in front of a value of Dynamic or of an untyped JSON path; parameters follow it.
+
+| tag | type |
+| --- | --- |
+{tags}
+
+Others: `12` DateTime with a zone, `14` DateTime64 with a zone, `19` to `1c` Decimal of 4 to 32 bytes, `1f` unnamed
+Tuple, `37` QBit with a stride. Nullable, Variant and Dynamic may stand only inside another type.
+"""
+
+
 if __name__ == "__main__":
-    print(table(), end="")
+    print(document(), end="")
