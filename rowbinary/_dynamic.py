@@ -6,6 +6,7 @@ server would infer from the value's JSON text (:mod:`rowbinary._text`).
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import decimal
 import enum
@@ -308,8 +309,10 @@ def _merge_scalars(items: list[object]) -> t.Type:
         return FLOAT64 if all(abs(convert.to_int(number)) <= _EXACT_INT for number in whole) else DYNAMIC
     if all(type_ in (DATE, DATE32) for type_ in found):
         return DATE32
-    if all(isinstance(item, decimal.Decimal) for item in items):
-        return _decimal_holding([item for item in items if isinstance(item, decimal.Decimal)])
+    decimals = [item for item in items if isinstance(item, decimal.Decimal)]
+    if len(decimals) == len(items):
+        with contextlib.suppress(BadValue):  # together they may need more than 76 digits
+            return _decimal_holding(decimals)
     return DYNAMIC
 
 

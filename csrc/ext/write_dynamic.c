@@ -93,6 +93,7 @@ static inline int write_element(rb_encoder *e, PyObject *item, uint8_t tag)
     }
     *e->p++ = 0;
     int64_t number;
+    uint64_t word;
     switch (tag) {
     case RB_TAG_INT64:
         if (!rb_long_signed(item, 64, &number))
@@ -103,7 +104,8 @@ static inline int write_element(rb_encoder *e, PyObject *item, uint8_t tag)
     case RB_TAG_FLOAT64:
         if (!PyFloat_CheckExact(item))
             return -1;
-        memcpy(e->p, &PyFloat_AS_DOUBLE(item), 8);
+        word = rb_float_bits(item);
+        memcpy(e->p, &word, 8);
         e->p += 8;
         return 0;
     case RB_TAG_BOOL:
@@ -170,22 +172,14 @@ int rb_write_dynamic(rb_encoder *e, PyObject *value, rb_limits limits)
     }
     if (type == &PyLong_Type)
         return write_int(e, value, limits);
-    if (type == &PyFloat_Type && e->json != RB_JSON_TEXT) {
-        uint64_t word;
-        memcpy(&word, &PyFloat_AS_DOUBLE(value), 8);
-        return put_tagged_word(e, RB_TAG_FLOAT64, word);
-    }
+    if (type == &PyFloat_Type && (e->json != RB_JSON_TEXT || isfinite(PyFloat_AS_DOUBLE(value))))
+        return put_tagged_word(e, RB_TAG_FLOAT64, rb_float_bits(value));
     if (type == &PyBool_Type)
         return put_tag(e, RB_TAG_BOOL) || put_tag(e, value == Py_True) ? -1 : 0;
     if (type == &PyList_Type)
         return write_list(e, value, limits);
     if (value == Py_None)
         return put_tag(e, RB_TAG_NOTHING);
-    if (type == &PyFloat_Type && isfinite(PyFloat_AS_DOUBLE(value))) {
-        uint64_t word;
-        memcpy(&word, &PyFloat_AS_DOUBLE(value), 8);
-        return put_tagged_word(e, RB_TAG_FLOAT64, word);
-    }
     int64_t nanos;
     if (e->json != RB_JSON_TEXT && rb_datetime_nanos(e, value, &nanos) == 0) {
         uint8_t tag[2] = {RB_TAG_DATETIME64, 9};

@@ -230,7 +230,7 @@ static inline int put_leaf(rb_encoder *e, PyObject *value, const uint8_t *key, s
     } else if (type == &PyFloat_Type) {
         if (e->json == RB_JSON_TEXT && !isfinite(PyFloat_AS_DOUBLE(value)))
             return 1;
-        memcpy(&word, &PyFloat_AS_DOUBLE(value), 8);
+        word = rb_float_bits(value);
         tag = RB_TAG_FLOAT64;
     } else {
         return 1;

@@ -100,6 +100,15 @@ static inline int rb_put_wide(rb_encoder *e, const rb_node *node, PyObject *valu
     return rb_put(e, words, (size_t)width);
 }
 
+/* The eight bytes of an exact float. */
+static inline uint64_t rb_float_bits(PyObject *value)
+{
+    double number = PyFloat_AS_DOUBLE(value);
+    uint64_t word;
+    memcpy(&word, &number, 8);
+    return word;
+}
+
 /* A float, or an int that is exact as one. */
 static inline int rb_as_double(PyObject *value, double *out)
 {
