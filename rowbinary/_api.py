@@ -72,7 +72,10 @@ class Encoder:
         Raises :class:`EncodeError` (or calls `on_error`) for a row that does not fit the schema;
         the buffer is then as it was before.  ``row`` of the error counts all rows given so far.
         """
-        self._encoder.fill(iter((row,)), _NO_LIMIT, self._on_error)
+        if self._on_error is None:
+            self._encoder.write(row)
+        else:
+            self._encoder.fill(iter((row,)), _NO_LIMIT, self._on_error)
 
     def write_rows(self, rows: Iterable[object]) -> None:
         """Add all `rows`.  On an error the rows before the bad one stay in the buffer."""

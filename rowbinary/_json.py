@@ -12,11 +12,12 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, NoReturn
 
+from . import _text
 from ._badvalue import BadValue
 from ._containers import CHANGED, Budget, as_object, bounded
 from ._context import Context
 from ._opcodes import Op
-from ._options import MAX_STRING
+from ._options import MAX_DEPTH, MAX_STRING
 from ._plan import JsonRules, Node, bottom
 from ._typed import Typed
 from ._varint import string, varint
@@ -150,10 +151,8 @@ def _add_typed(entries: dict[str, Entry], path: str, node: Node, value: object, 
     if value is None and bottom(node).op not in _NULL_OPS:
         return  # an absent typed path has its type's default, as null has in text
     if context.json == "text" and type(value) is not Typed:
-        from ._text import coerce
-
         try:
-            value = coerce(value, node.type, context.zone)
+            value = _text.coerce(value, node.type, context.zone)
         except BadValue as error:
             error.path.append(path)
             raise
@@ -268,9 +267,6 @@ _JSON_LEAVES = frozenset({str, int, bool, type(None)})
 
 def _jsonable(value: object, depth: int, budget: Budget) -> object:
     """`value` in terms of what JSON has, by the rules of ``json="text"``."""
-    from ._options import MAX_DEPTH
-    from ._text import json_leaf
-
     if type(value) in _JSON_LEAVES:
         return value
     if depth > MAX_DEPTH + 1:
@@ -281,8 +277,8 @@ def _jsonable(value: object, depth: int, budget: Budget) -> object:
     if document is not None:
         budget.spend(len(document))
         return {_join(None, key): _jsonable(item, depth + 1, budget) for key, item in _items(document)}
-    elif not isinstance(value, list | int):
-        value = json_leaf(value)
+    if not isinstance(value, list | int):
+        value = _text.json_leaf(value)
     if isinstance(value, list | tuple):
         budget.spend(len(value))
         return [_jsonable(item, depth + 1, budget) for item in value]

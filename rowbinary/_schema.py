@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -81,9 +82,12 @@ class Schema:
         if isinstance(source, Schema):
             return source
         if isinstance(source, str):
-            return cls.parse(source)
+            return _parsed(source)
         if isinstance(source, Mapping):
             return cls(source.items())
+        if isinstance(source, list | tuple) and all(type(column) is tuple for column in source):
+            with contextlib.suppress(TypeError):  # something in a pair cannot be hashed
+                return _paired(tuple(source))
         return cls(source)
 
     @functools.cached_property
@@ -131,6 +135,17 @@ class Schema:
     def __reduce__(self) -> tuple[type[Schema], tuple[list[tuple[str, str]]]]:
         # By text: small, free of caches, and no deeper than one level.
         return Schema, ([(name, str(type_)) for name, type_ in self.columns],)
+
+
+# Callers may pass the same text or pairs with every call: what was made of them is kept.
+@functools.lru_cache(maxsize=128)
+def _parsed(text: str) -> Schema:
+    return Schema.parse(text)
+
+
+@functools.lru_cache(maxsize=128)
+def _paired(columns: tuple[tuple[str, str | Type], ...]) -> Schema:
+    return Schema(columns)
 
 
 SchemaLike: TypeAlias = "Schema | str | Mapping[str, str | Type] | Iterable[tuple[str, str | Type]]"

@@ -128,8 +128,7 @@ def _foreign_leaf(value: object) -> object:
     if type(value).__module__ == "numpy":
         return _numpy_leaf(value)
     if isinstance(value, (str, int, float)):
-        base = next(base for base in (str, bool, int, float) if isinstance(value, base))
-        return json_leaf(base(value))
+        return json_leaf(_builtin(value))
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
         return value.isoformat()
     if isinstance(value, (uuid.UUID, ipaddress.IPv4Address, ipaddress.IPv6Address)):
@@ -148,6 +147,13 @@ def _foreign_leaf(value: object) -> object:
     if isinstance(value, Typed):
         raise BadValue("JSON text has no typed values", value)
     raise BadValue(f"{type(value).__name__} has no form in JSON", value)
+
+
+def _builtin(value: str | int | float) -> str | int | float:
+    """What an instance of a subclass holds, whatever its methods say."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    return int.__index__(value) if isinstance(value, int) else float.__float__(value)
 
 
 def _decimal_leaf(value: decimal.Decimal) -> object:
