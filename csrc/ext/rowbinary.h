@@ -171,6 +171,8 @@ int rb_write_objects(rb_encoder *e, PyObject *list, rb_limits limits);
 
 /* rows.c */
 int rb_write_row(rb_encoder *e, PyObject *row);
+
+/* encoder.c */
 extern PyType_Spec rb_encoder_spec;
 
 #endif

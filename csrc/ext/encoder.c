@@ -1,0 +1,335 @@
+/* RowEncoder, the twin of rowbinary._encode.RowEncoder: rows from an iterator, chunks out. */
+#include "dict_items.h"
+
+#include <structmember.h>
+
+static int enter(rb_encoder *e)
+{
+    if (e->busy || !e->nodes) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "this encoder is in use, by another thread or by the value being encoded");
+        return -1;
+    }
+    e->busy = 1;
+    return 0;
+}
+
+static PyObject *encoder_append(rb_encoder *e, PyObject *data)
+{
+    if (enter(e))
+        return NULL;
+    int failed = rb_append_object(e, data);
+    e->busy = 0;
+    if (failed)
+        return PyErr_Occurred() ? NULL : PyErr_NoMemory();
+    Py_RETURN_NONE;
+}
+
+static PyObject *encoder_write(rb_encoder *e, PyObject *row)
+{
+    if (enter(e))
+        return NULL;
+    int failed = rb_write_row(e, row);
+    e->busy = 0;
+    if (failed)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* Give a refused row to on_error; 0 when it took it. */
+static int RB_COLD report(rb_encoder *e, PyObject *on_error, PyObject *row)
+{
+    if (on_error == Py_None || !PyErr_ExceptionMatches(rb_py.encode_error))
+        return -1;
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    if (traceback)
+        PyException_SetTraceback(error, traceback);
+    PyObject *index = PyObject_GetAttr(error, rb_py.s_row), *done = NULL;
+    if (index)
+        done = PyObject_CallFunctionObjArgs(on_error, row, index, error, NULL);
+    Py_XDECREF(index);
+    Py_XDECREF(type);
+    Py_XDECREF(error);
+    Py_XDECREF(traceback);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
+/* One row, given to on_error when it is refused. */
+static inline int take_row(rb_encoder *e, PyObject *row, PyObject *on_error)
+{
+    return RB_UNLIKELY(rb_write_row(e, row)) && report(e, on_error, row) ? -1 : 0;
+}
+
+static int fill_from_iterator(rb_encoder *e, PyObject *rows, Py_ssize_t limit, PyObject *on_error, int *ended)
+{
+    while (rb_size(e) < limit) {
+        PyObject *row = PyIter_Next(rows);
+        if (RB_UNLIKELY(!row)) {
+            *ended = 1;
+            return PyErr_Occurred() ? -1 : 0;
+        }
+        int failed = take_row(e, row, on_error);
+        Py_DECREF(row);
+        if (RB_UNLIKELY(failed))
+            return -1;
+    }
+    return 0;
+}
+
+/* Dicts are scattered over memory, other cells mostly are not.  While one row is written ask for
+ * the row four ahead, its documents two ahead and their tables one ahead. */
+static inline void prefetch_rows(const rb_encoder *e, PyObject *list, Py_ssize_t i)
+{
+    if (i + 4 >= PyList_GET_SIZE(list))
+        return;
+    __builtin_prefetch(PyList_GET_ITEM(list, i + 4));
+    PyObject *near = PyList_GET_ITEM(list, i + 1), *far = PyList_GET_ITEM(list, i + 2);
+    if (!PyTuple_CheckExact(near) || !PyTuple_CheckExact(far)) {
+        rb_prefetch_table(near);
+        return;
+    }
+    for (Py_ssize_t k = 0; k < e->document_count; k++) {
+        Py_ssize_t column = e->documents[k];
+        if (column >= PyTuple_GET_SIZE(near) || column >= PyTuple_GET_SIZE(far))
+            return;
+        __builtin_prefetch(PyTuple_GET_ITEM(far, column));
+        rb_prefetch_table(PyTuple_GET_ITEM(near, column));
+    }
+}
+
+static int fill_from_list(rb_encoder *e, PyObject *list, Py_ssize_t *index, Py_ssize_t limit, PyObject *on_error,
+                          int *ended)
+{
+    while (rb_size(e) < limit) {
+        if (*index >= PyList_GET_SIZE(list)) {
+            *ended = 1;
+            return 0;
+        }
+        prefetch_rows(e, list, *index);
+        PyObject *row = Py_NewRef(PyList_GET_ITEM(list, (*index)++));
+        int failed = take_row(e, row, on_error);
+        Py_DECREF(row);
+        if (RB_UNLIKELY(failed))
+            return -1;
+    }
+    return 0;
+}
+
+/* The list behind a list iterator and its place in it, by the pickle protocol; 0 when it is at its end. */
+static int open_list_iterator(PyObject *rows, PyObject **list, Py_ssize_t *index)
+{
+    PyObject *state = PyObject_CallMethod(rows, "__reduce__", NULL), *function, *args;
+    int found = 0;
+    if (state && PyTuple_GET_SIZE(state) == 3 && PyArg_ParseTuple(state, "OOn", &function, &args, index) &&
+        PyTuple_CheckExact(args) && PyTuple_GET_SIZE(args) == 1 && PyList_CheckExact(PyTuple_GET_ITEM(args, 0))) {
+        *list = Py_NewRef(PyTuple_GET_ITEM(args, 0));
+        found = 1;
+    }
+    Py_XDECREF(state);
+    return PyErr_Occurred() ? -1 : found;
+}
+
+static int fill_from(rb_encoder *e, PyObject *rows, Py_ssize_t limit, PyObject *on_error, int *ended)
+{
+    PyObject *list = NULL;
+    Py_ssize_t index = 0;
+    int is_list = Py_TYPE(rows) == &PyListIter_Type ? open_list_iterator(rows, &list, &index) : 0;
+    if (is_list < 0)
+        return -1;
+    if (!is_list)
+        return fill_from_iterator(e, rows, limit, on_error, ended);
+    int failed = fill_from_list(e, list, &index, limit, on_error, ended);
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback); /* leave the iterator where the loop has come to */
+    PyObject *done = PyObject_CallMethod(rows, "__setstate__", "n", index);
+    Py_XDECREF(done);
+    Py_DECREF(list);
+    if (failed)
+        PyErr_Restore(type, error, traceback);
+    return failed || !done ? -1 : 0;
+}
+
+static PyObject *encoder_fill(rb_encoder *e, PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 3 || !PyIter_Check(args[0]))
+        return PyErr_SetString(PyExc_TypeError, "fill(iterator, limit, on_error)"), NULL;
+    Py_ssize_t limit = PyLong_AsSsize_t(args[1]);
+    if ((limit == -1 && PyErr_Occurred()) || enter(e))
+        return NULL;
+    if (!e->bytes && limit < RB_LARGE)
+        e->hint = limit;
+    int ended = 0;
+    int failed = fill_from(e, args[0], limit, args[2], &ended);
+    e->busy = 0;
+    return failed ? NULL : PyBool_FromLong(ended);
+}
+
+static PyObject *encoder_take(rb_encoder *e, PyObject *unused)
+{
+    if (enter(e))
+        return NULL;
+    PyObject *bytes = rb_take(e);
+    e->busy = 0;
+    return bytes;
+}
+
+static Py_ssize_t encoder_length(rb_encoder *e)
+{
+    return rb_size(e);
+}
+
+static int read_choice(PyObject *options, const char *name, const char *wanted)
+{
+    PyObject *value = PyObject_GetAttrString(options, name);
+    if (!value)
+        return -1;
+    int answer = PyUnicode_Check(value) ? PyUnicode_CompareWithASCIIString(value, wanted) == 0
+                                        : PyObject_IsTrue(value);
+    Py_DECREF(value);
+    return answer;
+}
+
+static int read_options(rb_encoder *e)
+{
+    PyObject *o = e->options;
+    int text = read_choice(o, "json", "text"), string = read_choice(o, "json", "string");
+    e->json = text ? RB_JSON_TEXT : string ? RB_JSON_STRING : RB_JSON_EXACT;
+    e->naive_utc = read_choice(o, "naive", "utc");
+    e->ignore_extra = read_choice(o, "extra", "ignore");
+    e->defaults = read_choice(o, "defaults", "");
+    return text < 0 || string < 0 || e->naive_utc < 0 || e->ignore_extra < 0 || e->defaults < 0;
+}
+
+/* The node structs of all columns.  They belong to Nodes, which the plan keeps alive. */
+static int read_columns(rb_encoder *e)
+{
+    PyObject *nodes = PyObject_GetAttrString(e->plan, "nodes");
+    e->names = PyObject_GetAttrString(e->plan, "names");
+    int failed = !nodes || !e->names || !PyTuple_Check(nodes) || !PyTuple_Check(e->names) ||
+                 PyTuple_GET_SIZE(nodes) != PyTuple_GET_SIZE(e->names);
+    if (!failed) {
+        e->columns = PyTuple_GET_SIZE(nodes);
+        e->nodes = PyMem_Calloc((size_t)e->columns + 1, sizeof *e->nodes);
+        e->keys = PyMem_Calloc((size_t)e->columns + 1, sizeof *e->keys);
+        failed = !e->nodes || !e->keys;
+    }
+    for (Py_ssize_t i = 0; !failed && i < e->columns; i++)
+        e->keys[i] = Py_NewRef(PyTuple_GET_ITEM(e->names, i));
+    for (Py_ssize_t i = 0; !failed && i < e->columns; i++) {
+        e->nodes[i] = rb_node_of(PyTuple_GET_ITEM(nodes, i));
+        failed = !e->nodes[i];
+        if (!failed && e->nodes[i]->op == RB_OP_JSON && e->document_count < RB_DOCUMENTS)
+            e->documents[e->document_count++] = i;
+    }
+    Py_XDECREF(nodes);
+    return failed;
+}
+
+static int read_groups(rb_encoder *e)
+{
+    e->groups = PyObject_GetAttrString(e->plan, "nested");
+    if (!e->groups || !PyTuple_Check(e->groups))
+        return -1;
+    if (!PyTuple_GET_SIZE(e->groups))
+        return 0;
+    e->grouped = PyMem_Calloc((size_t)e->columns + 1, 1);
+    e->lengths = PyMem_Calloc((size_t)e->columns + 1, sizeof *e->lengths);
+    return !e->grouped || !e->lengths;
+}
+
+static int encoder_init(rb_encoder *e, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"plan", "options", NULL};
+    PyObject *plan, *options;
+    if (e->plan)
+        return PyErr_SetString(PyExc_RuntimeError, "RowEncoder is already initialised"), -1;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO", names, &plan, &options))
+        return -1;
+    e->plan = Py_NewRef(plan);
+    e->options = Py_NewRef(options);
+    e->context = PyObject_CallOneArg(rb_py.make_context, options);
+    if (!e->context || read_options(e) || read_columns(e) || read_groups(e)) {
+        PyMem_Free(e->nodes);
+        e->nodes = NULL;
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_ValueError, "malformed plan");
+        return -1;
+    }
+    return 0;
+}
+
+static int encoder_traverse(rb_encoder *e, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(e));
+    Py_VISIT(e->plan);
+    Py_VISIT(e->options);
+    Py_VISIT(e->context);
+    Py_VISIT(e->names);
+    Py_VISIT(e->groups);
+    return 0;
+}
+
+static void encoder_dealloc(rb_encoder *e)
+{
+    PyTypeObject *type = Py_TYPE(e);
+    PyObject_GC_UnTrack(e);
+    Py_XDECREF(e->bytes);
+    for (int i = 0; i < RB_SPARES; i++)
+        Py_XDECREF(e->spares[i].bytes);
+    Py_XDECREF(e->plan);
+    Py_XDECREF(e->options);
+    Py_XDECREF(e->context);
+    Py_XDECREF(e->names);
+    Py_XDECREF(e->groups);
+    for (Py_ssize_t i = 0; e->keys && i < e->columns; i++)
+        Py_XDECREF(e->keys[i]);
+    PyMem_Free(e->keys);
+    PyMem_Free(e->nodes);
+    PyMem_Free(e->grouped);
+    PyMem_Free(e->lengths);
+    PyMem_Free(e->prefix);
+    PyMem_Free(e->offsets);
+    type->tp_free((PyObject *)e);
+    Py_DECREF(type);
+}
+
+static PyObject *get_implementation(rb_encoder *e, void *unused)
+{
+    return PyUnicode_FromString("c");
+}
+
+static PyMethodDef methods[] = {
+    {"append", (PyCFunction)encoder_append, METH_O, "Put bytes that are no row into the buffer."},
+    {"write", (PyCFunction)encoder_write, METH_O, "Encode one row."},
+    {"fill", (PyCFunction)(void (*)(void))encoder_fill, METH_FASTCALL,
+     "fill(rows, limit, on_error): encode rows until the buffer has `limit` bytes; whether they ended."},
+    {"take", (PyCFunction)encoder_take, METH_NOARGS, "The buffer's bytes; it is empty afterwards."},
+    {NULL, NULL, 0, NULL}};
+
+static PyMemberDef members[] = {
+    {"index", T_PYSSIZET, offsetof(rb_encoder, index), READONLY, "rows taken so far, good or bad"},
+    {"rows", T_PYSSIZET, offsetof(rb_encoder, rows), READONLY, "rows in the buffer"},
+    {NULL, 0, 0, 0, NULL}};
+
+static PyGetSetDef getset[] = {{"implementation", (getter)get_implementation, NULL, NULL, NULL},
+                               {NULL, NULL, NULL, NULL, NULL}};
+
+static PyType_Slot slots[] = {{Py_tp_doc, "Encodes rows of one plan into a growing buffer."},
+                              {Py_tp_init, encoder_init},
+                              {Py_tp_dealloc, encoder_dealloc},
+                              {Py_tp_traverse, encoder_traverse},
+                              {Py_tp_methods, methods},
+                              {Py_tp_members, members},
+                              {Py_tp_getset, getset},
+                              {Py_mp_length, encoder_length},
+                              {0, NULL}};
+
+PyType_Spec rb_encoder_spec = {
+    .name = "rowbinary._speedups.RowEncoder",
+    .basicsize = sizeof(rb_encoder),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = slots,
+};
