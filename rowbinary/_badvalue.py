@@ -26,6 +26,7 @@ class BadValue(Exception):
         self.value = value
         self.type_text = type_text
         self.path: list[object] = []
+        self.column: str | None = None  # only where the row loop cannot know it
 
 
 class _ShortRepr(reprlib.Repr):

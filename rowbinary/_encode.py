@@ -128,7 +128,7 @@ def encode_row(row: object, index: int, plan: Plan, options: Options, context: C
         if len(out) > MAX_ROW:
             raise BadValue(f"the row takes more than {MAX_ROW} bytes")
     except BadValue as error:
-        raise _encode_error(error, index, column) from error.__cause__
+        raise _encode_error(error, index, error.column or column) from error.__cause__
     except MemoryError:
         raise
     except Exception as error:
@@ -206,7 +206,9 @@ def _mapping_cells(row: Mapping[str, object], names: tuple[str, ...], options: O
         elif options.missing == "zero":
             cells.append(MISSING)
         else:
-            raise BadValue(f"the row has no value for column {name!r}")
+            error = BadValue("the row has no value for it")
+            error.column = name
+            raise error
     if found < len(row) and options.extra == "error":
         unknown = next((key for key in row if key not in names), None)
         raise BadValue(f"the row has a value for {describe(unknown)}, which is no column")
