@@ -161,10 +161,27 @@ static int takes_null(const rb_node *node)
     return node->op == RB_OP_NULLABLE || node->op == RB_OP_VARIANT || node->op == RB_OP_DYNAMIC;
 }
 
+/* Whether text mode stores this JSON value in a typed path as it is. */
+static int stays_itself(const rb_node *typed, PyObject *value)
+{
+    while (typed->op == RB_OP_NULLABLE || typed->op == RB_OP_LOW_CARDINALITY)
+        typed = typed->children[0];
+    switch (typed->op) {
+    case RB_OP_STRING:
+        return PyUnicode_CheckExact(value);
+    case RB_OP_FLOAT64:
+        return PyFloat_CheckExact(value) && isfinite(PyFloat_AS_DOUBLE(value));
+    case RB_OP_BOOL:
+        return PyBool_Check(value);
+    default:
+        return typed->op >= RB_OP_INT8 && typed->op <= RB_OP_UINT256 && PyLong_CheckExact(value);
+    }
+}
+
 static int write_typed(rb_encoder *e, const rb_node *typed, PyObject *value, const uint8_t *key, Py_ssize_t size,
                        uint64_t *count)
 {
-    if (e->json == RB_JSON_TEXT)
+    if (e->json == RB_JSON_TEXT && !stays_itself(typed, value))
         return -1; /* coercion is the reference's */
     if (value == Py_None && !takes_null(typed))
         return 0;
