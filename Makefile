@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-SAN := .venv-sanitize
+SAN := .cache/sanitize
 PIP := -m pip --disable-pip-version-check --no-input install -q
 TESTS ?= tests
 PYTEST_FLAGS ?= -q
@@ -106,6 +106,6 @@ $(SAN)/.made: pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(SAN) build dist demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .cache build dist demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find rowbinary tests benchmarks csrc -name __pycache__ -prune -exec rm -rf {} +
 	rm -f rowbinary/*.so

@@ -22,8 +22,9 @@ from rich.table import Table as RichTable
 
 import rowbinary
 from rowbinary._embedded import Embedded, Table
+from rowbinary.cli._files import InputFile
 from rowbinary.cli._formats import JsonLines
-from rowbinary.cli._insert import InputFile, Job, Outcome, run
+from rowbinary.cli._insert import Job, Outcome, run
 
 TABLE = "otel_traces"
 PIECE = 1 << 20

@@ -7,6 +7,7 @@ body = rowbinary.encode_rows("id UInt64, attrs JSON", [(1, {"a": {"b": [1, 2]}})
 from __future__ import annotations
 
 from ._api import Encoder, encode_rows, iter_encode
+from ._cityhash import kernels
 from ._impl import implementation
 from ._parse import parse_type
 from ._schema import Schema
@@ -26,6 +27,7 @@ __all__ = [
     "encode_rows",
     "implementation",
     "iter_encode",
+    "kernels",
     "parse_type",
     "typed",
 ]

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "rb_bytes.h"
+
 static inline int rb_is_digit(uint8_t c)
 {
     return c >= '0' && c <= '9';
@@ -74,6 +76,84 @@ static inline int rb_maybe_date(const uint8_t *text, size_t size)
         }
     }
     return digits >= 3 && (marks || digits < size);
+}
+
+/* --- ISO 8601 in its plain forms ------------------------------------------------------------------ */
+
+typedef struct {
+    int64_t days;    /* since 1970-01-01 */
+    int64_t seconds; /* since the epoch; of a text without a zone as if it were UTC */
+    uint32_t nanos;
+    int has_time, has_fraction, has_zone;
+} rb_moment;
+
+/* Two digits, or -1. */
+static inline int rb_two_digits(const uint8_t *text)
+{
+    return rb_is_digit(text[0]) && rb_is_digit(text[1]) ? (text[0] - '0') * 10 + text[1] - '0' : -1;
+}
+
+/* `Z`, `+hh`, `+hhmm` or `+hh:mm` to the end of the text; 0 when it is something else. */
+static inline int rb_read_zone(const uint8_t *text, size_t size, int64_t *offset)
+{
+    *offset = 0;
+    if (size == 1 && text[0] == 'Z')
+        return 1;
+    if ((size != 3 && size != 5 && size != 6) || (text[0] != '+' && text[0] != '-') || (size == 6 && text[3] != ':'))
+        return 0;
+    int hours = rb_two_digits(text + 1), minutes = size == 3 ? 0 : rb_two_digits(text + size - 2);
+    if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59)
+        return 0;
+    *offset = (text[0] == '-' ? -1 : 1) * (int64_t)(hours * 3600 + minutes * 60);
+    return 1;
+}
+
+/* `YYYY-MM-DD`, then `T` or a blank, `hh:mm[:ss[.fraction]]`, and a zone.  0 for every other text, also
+ * for days and times that do not exist. */
+static inline int rb_read_moment(const uint8_t *text, size_t size, rb_moment *moment)
+{
+    static const uint8_t lengths[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    memset(moment, 0, sizeof *moment);
+    if (size < 10 || size > 35 || text[4] != '-' || text[7] != '-')
+        return 0;
+    int century = rb_two_digits(text), year = rb_two_digits(text + 2), month = rb_two_digits(text + 5);
+    int day = rb_two_digits(text + 8);
+    if (century < 0 || year < 0 || month < 1 || month > 12 || day < 1)
+        return 0;
+    year += century * 100;
+    int leap = month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    if (year < 1 || day > lengths[month - 1] + leap)
+        return 0;
+    moment->days = rb_days(year, month, day);
+    moment->seconds = moment->days * 86400;
+    if (size == 10)
+        return 1;
+    if (size < 16 || (text[10] != 'T' && text[10] != ' ') || text[13] != ':')
+        return 0;
+    int hour = rb_two_digits(text + 11), minute = rb_two_digits(text + 14), second = 0;
+    size_t at = 16;
+    if (size >= 19 && text[16] == ':') {
+        second = rb_two_digits(text + 17);
+        at = 19;
+    }
+    if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59)
+        return 0;
+    moment->has_time = 1;
+    if (at == 19 && at < size && text[at] == '.') {
+        uint32_t unit = 100000000;
+        size_t start = ++at;
+        for (; at < size && rb_is_digit(text[at]); at++, unit /= 10)
+            moment->nanos += (uint32_t)(text[at] - '0') * unit;
+        if (at == start || at - start > 9)
+            return 0;
+        moment->has_fraction = 1;
+    }
+    int64_t offset = 0;
+    if (at < size && !rb_read_zone(text + at, size - at, &offset))
+        return 0;
+    moment->has_zone = at < size;
+    moment->seconds += hour * 3600 + minute * 60 + second - offset;
+    return 1;
 }
 
 #endif

@@ -60,6 +60,8 @@ enum {
     RB_TAG_UINT64 = 0x04,
     RB_TAG_INT64 = 0x0A,
     RB_TAG_FLOAT64 = 0x0E,
+    RB_TAG_DATE = 0x0F,
+    RB_TAG_DATETIME = 0x11,
     RB_TAG_DATETIME64 = 0x13,
     RB_TAG_STRING = 0x15,
     RB_TAG_ARRAY = 0x1E,
@@ -156,6 +158,7 @@ int rb_is_rare_leaf(PyObject *value);
 int rb_datetime_nanos(rb_encoder *e, PyObject *value, int64_t *nanos);
 int rb_write_value(rb_encoder *e, const rb_node *node, PyObject *value);
 int rb_drop_error(void);
+int rb_text_moment(rb_encoder *e, PyObject *value, rb_moment *moment);
 int rb_write_reference(rb_encoder *e, const rb_node *node, PyObject *value);
 
 /* write_container.c */

@@ -51,6 +51,26 @@ static inline int write_int(rb_encoder *e, PyObject *value, rb_limits limits)
     return put_tagged_word(e, RB_TAG_UINT64, magnitude);
 }
 
+/* json="text": dates and times in the plain ISO forms, from 1970 to 2105; other texts that could be
+ * dates are looked at by the reference. */
+static int write_date_like(rb_encoder *e, PyObject *value, rb_limits limits)
+{
+    rb_moment moment;
+    if (!rb_text_moment(e, value, &moment) || moment.seconds < 0 || moment.seconds > UINT32_MAX ||
+        rb_need(e, 10))
+        return PyErr_Occurred() ? -1 : write_reference(e, value, limits);
+    uint64_t number = moment.has_fraction ? (uint64_t)moment.seconds * 1000000000 + moment.nanos
+                      : moment.has_time   ? (uint64_t)moment.seconds
+                                          : (uint64_t)moment.days;
+    size_t width = moment.has_fraction ? 8 : moment.has_time ? 4 : 2;
+    *e->p++ = moment.has_fraction ? RB_TAG_DATETIME64 : moment.has_time ? RB_TAG_DATETIME : RB_TAG_DATE;
+    if (moment.has_fraction)
+        *e->p++ = 9;
+    memcpy(e->p, &number, width);
+    e->p += width;
+    return 0;
+}
+
 /* --- lists ---------------------------------------------------------------------------------------- */
 
 enum { HAS_NONE = 1, HAS_INT = 2, HAS_FLOAT = 4, HAS_STR = 8, HAS_BOOL = 16, HAS_DICT = 32, HAS_OTHER = 64 };
@@ -167,7 +187,7 @@ int rb_write_dynamic(rb_encoder *e, PyObject *value, rb_limits limits)
     PyTypeObject *type = Py_TYPE(value);
     if (type == &PyUnicode_Type) {
         if (e->json == RB_JSON_TEXT && rb_date_like(value))
-            return write_reference(e, value, limits);
+            return write_date_like(e, value, limits);
         return put_tag(e, RB_TAG_STRING) ? -1 : rb_put_str(e, value);
     }
     if (type == &PyLong_Type)

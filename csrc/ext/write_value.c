@@ -135,8 +135,12 @@ static int64_t date_days(PyObject *date)
 static int write_date(rb_encoder *e, const rb_node *node, PyObject *value, int64_t low, int64_t high)
 {
     int64_t days;
+    rb_moment moment;
     if (PyDate_CheckExact(value) || PyDateTime_CheckExact(value))
         days = date_days(value);
+    else if (PyUnicode_CheckExact(value) && PyUnicode_IS_COMPACT_ASCII(value) && PyUnicode_GET_LENGTH(value) == 10 &&
+             rb_read_moment(rb_ascii(value), 10, &moment))
+        days = moment.days;
     else if (!rb_long_signed(value, 64, &days))
         return rb_write_reference(e, node, value);
     if (days < low || days > high)
@@ -197,20 +201,33 @@ static int micros_to_ticks(int64_t micros, const rb_node *node, int64_t *ticks)
     return 0;
 }
 
+/* The moment that an exact str in plain ISO form means; 0 for every other value. */
+int rb_text_moment(rb_encoder *e, PyObject *value, rb_moment *moment)
+{
+    return PyUnicode_CheckExact(value) && PyUnicode_IS_COMPACT_ASCII(value) &&
+           rb_read_moment(rb_ascii(value), (size_t)PyUnicode_GET_LENGTH(value), moment) &&
+           (moment->has_zone || e->naive_utc);
+}
+
+/* Ticks of an exact datetime or an ISO text, what is finer cut off; -1 for every other value. */
+static int moment_to_ticks(rb_encoder *e, const rb_node *node, PyObject *value, int64_t *ticks)
+{
+    int64_t micros;
+    rb_moment moment;
+    if (PyDateTime_CheckExact(value))
+        return datetime_micros(e, value, &micros) ? -1 : micros_to_ticks(micros, node, ticks);
+    if (!rb_text_moment(e, value, &moment) || __builtin_mul_overflow(moment.seconds, node->ticks, ticks))
+        return -1;
+    return __builtin_add_overflow(*ticks, moment.nanos / (1000000000 / node->ticks), ticks) ? -1 : 0;
+}
+
 static int write_datetime(rb_encoder *e, const rb_node *node, PyObject *value)
 {
     int64_t ticks;
-    if (!rb_long_signed(value, 64, &ticks)) {
-        int64_t micros;
-        if (!PyDateTime_CheckExact(value))
-            return rb_write_reference(e, node, value);
-        if (datetime_micros(e, value, &micros)) {
-            if (rb_drop_error()) /* whatever the zone raised, it will raise again there */
-                return -1;
-            return rb_write_reference(e, node, value);
-        }
-        if (micros_to_ticks(micros, node, &ticks))
+    if (!rb_long_signed(value, 64, &ticks) && moment_to_ticks(e, node, value, &ticks)) {
+        if (rb_drop_error()) /* whatever a zone raised, it will raise again there */
             return -1;
+        return rb_write_reference(e, node, value);
     }
     if (node->op == RB_OP_DATETIME && (ticks < 0 || ticks > UINT32_MAX))
         return -1;

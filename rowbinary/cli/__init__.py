@@ -8,13 +8,11 @@ import sys
 def main() -> None:
     """Run the command line and exit with its code."""
     try:
-        import click
-        import rich
+        import click  # noqa: F401
+        import rich  # noqa: F401
     except ImportError as error:
         print(f"the command line needs {error.name}: pip install 'rowbinary[cli]'", file=sys.stderr)
         raise SystemExit(1) from None
-    assert click
-    assert rich
     from ._command import run
 
     raise SystemExit(run(sys.argv[1:]))
