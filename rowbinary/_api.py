@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterable, Iterator
 
@@ -79,7 +80,7 @@ class Encoder:
 
     def write_rows(self, rows: Iterable[object]) -> None:
         """Add all `rows`.  On an error the rows before the bad one stay in the buffer."""
-        self._encoder.fill(iter(rows), _NO_LIMIT, self._on_error)
+        self._encoder.fill(_iterator(rows), _NO_LIMIT, self._on_error)
 
     def take(self) -> bytes:
         """All rows since the last call as one body; the buffer is empty afterwards."""
@@ -93,6 +94,13 @@ class Encoder:
             chunk = self._encoder.take()
             if chunk:
                 yield chunk
+
+
+def _iterator(rows: Iterable[object]) -> Iterator[object]:
+    """An iterator of our own: the C encoder walks the list behind a list iterator by itself, which
+    must not be one that others advance too (an on_error that skips rows, say)."""
+    iterator = iter(rows)
+    return itertools.chain(iterator) if iterator is rows else iterator
 
 
 def encode_rows(
@@ -148,7 +156,7 @@ def encode_rows(
         on_error=on_error,
         implementation=implementation,
     )
-    return b"".join(encoder._chunks(iter(rows), _NO_LIMIT))
+    return b"".join(encoder._chunks(_iterator(rows), _NO_LIMIT))
 
 
 def iter_encode(
@@ -184,4 +192,4 @@ def iter_encode(
         on_error=on_error,
         implementation=implementation,
     )
-    return encoder._chunks(iter(rows), min(chunk_bytes, _NO_LIMIT))
+    return encoder._chunks(_iterator(rows), min(chunk_bytes, _NO_LIMIT))
