@@ -170,7 +170,7 @@ def row_cells(row: object, plan: Plan, options: Options) -> Sequence[object]:
         if dataclasses.is_dataclass(row) and not isinstance(row, type):
             fields = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
             return _mapping_cells(fields, names, options)
-        if not isinstance(row, Sequence):
+        if not isinstance(row, Sequence) or hasattr(row, "keys"):  # sqlite3.Row calls itself a sequence
             return _other_cells(row, names, options)
     if len(row) != len(names):
         raise BadValue(f"the row has {len(row)} values, the schema {len(names)} columns")

@@ -13,10 +13,9 @@ import enum
 import ipaddress
 import math
 import uuid
-from collections.abc import Mapping
 
 from ._badvalue import BadValue
-from ._containers import Budget
+from ._containers import Budget, as_object, as_sequence, bounded
 from ._text_arrays import DYNAMIC
 from ._text_coerce import DynamicColumn, build, nested_json
 from ._text_dates import retype_string
@@ -141,9 +140,10 @@ def _foreign_leaf(value: object) -> object:
         except UnicodeDecodeError:
             raise BadValue("bytes that are not UTF-8", value) from None
     if isinstance(value, (list, tuple, set, frozenset)):
-        return list(value)
-    if isinstance(value, Mapping):
-        return dict(value)
+        return list(as_sequence(value))
+    document = as_object(value)
+    if document is not None:
+        return dict(bounded(document.items(), len(document)))
     if isinstance(value, Typed):
         raise BadValue("JSON text has no typed values", value)
     raise BadValue(f"{type(value).__name__} has no form in JSON", value)

@@ -1,0 +1,57 @@
+"""Leaks and memory limits, each in a process of its own, so that nothing else counts."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+PROGRAMS = pathlib.Path(__file__).parent / "isolated"
+ROOT = pathlib.Path(__file__).parent.parent
+
+pytestmark = [
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc"),
+]
+
+
+def run(program: str, *arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, PROGRAMS / program, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def environment() -> dict[str, str]:
+    import os
+
+    return os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{PROGRAMS}", "PYTHONHASHSEED": "0"}
+
+
+@pytest.mark.parametrize(
+    "program", ["failing_rows.py", "error_handlers.py", "abandoned.py", "good_rows.py", "out_of_memory.py"]
+)
+def test_nothing_is_kept(program: str, impl: str) -> None:
+    run(program, impl)
+
+
+def test_constant_memory(impl: str) -> None:
+    run("constant_memory.py", impl, "300000" if impl == "c" else "60000")
+
+
+@pytest.mark.slow
+def test_constant_memory_of_five_million_rows() -> None:
+    run("constant_memory.py", "c", "5000000")
+
+
+def test_every_program_is_run() -> None:
+    named = pathlib.Path(__file__).read_text()
+    programs = {path.name for path in PROGRAMS.glob("*.py")} - {"common.py"}
+    assert programs
+    assert all(program in named for program in programs)
