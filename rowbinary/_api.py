@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 from . import _impl
 from ._encode import RowEncoder
@@ -86,7 +86,7 @@ class Encoder:
         """All rows since the last call as one body; the buffer is empty afterwards."""
         return self._header + self._encoder.take() if self._header else self._encoder.take()
 
-    def _chunks(self, rows: Iterator[object], chunk_bytes: int) -> Iterator[bytes]:
+    def _chunks(self, rows: Iterator[object], chunk_bytes: int) -> Generator[bytes, None, None]:
         self._encoder.append(self._header)
         ended = False
         while not ended:
@@ -120,22 +120,23 @@ def encode_rows(
 
     Args:
         schema: a :class:`Schema`, a list of (name, type) pairs, or a text ``"id UInt64, j JSON"``.
-        rows: tuples or lists in column order, dicts, dataclasses, named tuples, or objects with
-            the columns as attributes.
+        rows: tuples or lists in column order (named tuples too: by position, their field names
+            do not matter), dicts, dataclasses, or objects with the columns as attributes.
         format: ``RowBinary``, ``RowBinaryWithNames``, ``RowBinaryWithNamesAndTypes``,
             ``RowBinaryWithDefaults`` or ``RowBinaryWithNamesAndTypesAndDefaults``; in the last
             two a cell may be :data:`DEFAULT`.
         json: how untyped values of JSON and Dynamic get their types. ``"exact"``: the Python type
             decides. ``"text"``: as the server infers from JSON text. ``"string"``: JSON cells are
             sent as text for the server to parse, which needs the setting
-            ``input_format_binary_read_json_as_string=1``.
+            ``input_format_binary_read_json_as_string=1``; text it refuses fails the whole insert.
         naive: the zone of datetimes without one: ``"utc"``, ``"column"`` (the column's zone, UTC
             where it has none) or ``"local"`` (this machine's).
         missing: a dict row without a column (in formats without defaults): ``"error"``, or
             ``"zero"`` for the type's zero value.
         extra: a dict row with a key that is no column: ``"error"`` or ``"ignore"``.
         duplicate_paths: two keys of a document that flatten to one JSON path: ``"last"`` (the
-            default), ``"first"`` or ``"error"`` (the default for ``json="text"``).
+            default), ``"first"`` or ``"error"`` (the default for ``json="text"``). Without effect
+            for ``json="string"``.
         on_error: ``"raise"``, or a function called with (row, index, error) for each row that
             cannot be encoded, while the others go on.
         implementation: ``"c"`` or ``"python"`` instead of the one in use.
@@ -172,12 +173,16 @@ def iter_encode(
     duplicate_paths: DuplicateRule | None = None,
     on_error: OnError = "raise",
     implementation: str | None = None,
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     """Like :func:`encode_rows`, in chunks, for any iterable and in constant memory.
 
     A chunk holds whole rows and ends with the first row that brings it to `chunk_bytes` or more
-    (default 1 MiB); the last may be shorter.  The header comes with the first chunk.  A generator
-    that raises ends the iteration with its own exception.
+    (default 1 MiB); the last may be shorter.  The header comes with the first chunk.  Arguments are
+    checked by the call, rows are read as chunks are asked for.
+
+    An error, of a row or of the iterable itself, ends the iteration: rows not handed out by then are
+    lost, chunks handed out before are for the caller to take back (cancel the insert).  With
+    ``on_error`` as a function bad rows do not end it.
     """
     if not isinstance(chunk_bytes, int) or chunk_bytes < 1:
         raise ValueError(f"chunk_bytes must be a positive int, not {chunk_bytes!r}")

@@ -12,6 +12,7 @@ import decimal
 import enum
 import functools
 import ipaddress
+import math
 import numbers
 import operator
 import re
@@ -115,17 +116,23 @@ def to_float(value: object) -> float:
         if "_" in text or len(text) > 400 or text != text.strip():
             raise BadValue("not a number")
         try:
-            return float(text)
+            number = float(text)
         except ValueError:
             raise BadValue("not a number") from None
+        if math.isinf(number) and "n" not in text.lower():  # neither inf nor infinity
+            raise BadValue("out of range of Float64")
+        return number
     if isinstance(value, int):
         value = int.__index__(value)
     elif isinstance(value, bytes | bytearray) or not hasattr(type(value), "__float__"):
         raise BadValue("not a number")
     try:
-        return float(value)  # type: ignore[arg-type]
+        number = float(value)  # type: ignore[arg-type]
     except OverflowError:
         raise BadValue("out of range of Float64") from None
+    if math.isinf(number) and isinstance(value, decimal.Decimal) and decimal.Decimal.is_finite(value):
+        raise BadValue("out of range of Float64")
+    return number
 
 
 def to_text(value: object) -> bytes:
@@ -197,7 +204,7 @@ def to_scaled(value: object, precision: int, scale: int) -> int:
     elif isinstance(value, numbers.Real):
         value = str(value)
     text = str.__str__(value) if isinstance(value, str) else ""
-    if text and len(text) <= 400 and "_" not in text:
+    if text and len(text) <= 400 and "_" not in text and text.isascii() and text == text.strip():
         try:
             return _scaled(decimal.Decimal(text), scale, precision)
         except decimal.InvalidOperation:
@@ -261,7 +268,7 @@ def to_days(value: object, low: int, high: int) -> int:
     elif _numpy_kind(value) == "M":
         days = _numpy_nanoseconds(value) // (DAY_SECONDS * NANOS)
     else:
-        days = to_int(value)
+        days = _count(value)
     if not low <= days <= high:
         raise BadValue(f"out of range {_iso(low)} .. {_iso(high)}")
     return days
@@ -282,6 +289,13 @@ def to_ticks(value: object, scale: int, naive: str, zone_name: str | None) -> in
     """Ticks of 10^-`scale` seconds since the epoch; ints are ticks already; floors finer fractions."""
     if isinstance(value, dt.date | str) or _numpy_kind(value) == "M":
         return _nanoseconds(value, naive, zone_name) // int(10 ** (9 - scale))
+    return _count(value)
+
+
+def _count(value: object) -> int:
+    """A count of days or ticks: an int.  A float is more likely the seconds of time.time()."""
+    if isinstance(value, bool | float) or not hasattr(type(value), "__index__"):
+        raise BadValue("neither a date or time nor an int that counts from 1970")
     return to_int(value)
 
 
@@ -357,6 +371,8 @@ def to_clock_ticks(value: object, scale: int) -> int:
     """Ticks of 10^-`scale` seconds of a duration; ints are ticks already."""
     if isinstance(value, dt.timedelta | dt.time | str) or _numpy_kind(value) == "m":
         ticks: int = _clock_nanoseconds(value) // 10 ** (9 - scale)
+    elif isinstance(value, bool):
+        raise BadValue("not a duration")
     else:
         ticks = to_int(value)
     if abs(ticks) >= (MAX_TIME + 1) * int(10**scale):

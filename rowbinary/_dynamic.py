@@ -127,8 +127,25 @@ def natural_value(value: object, context: Context, limits: Limits) -> tuple[Node
     if hasattr(value, "dtype") and getattr(value, "ndim", None) == 0:  # a numpy scalar
         return natural_value(_numpy_scalar(value), context, limits)
     items = _array_items(value)
-    element = element_type(items, limits, context, context.depth + 1)
+    try:
+        element = element_type(items, limits, context, context.depth + 1)
+    except BadValue:
+        _blame(items, limits, context)
+        raise
     return compile_type(t.Wrapper("Array", element)), items
+
+
+def _blame(items: Sequence[object], limits: Limits, context: Context) -> None:
+    """Raise the error of the first of `items` that has no type of its own, with its index."""
+    for index, item in enumerate(items):
+        context.enter()
+        try:
+            natural_value(item, context, limits)
+        except BadValue as error:
+            error.path.append(index)
+            raise
+        finally:
+            context.leave()
 
 
 def _typed_value(value: Typed, context: Context, limits: Limits) -> tuple[Node, object] | None:

@@ -14,6 +14,8 @@ from ._convert import to_days, to_ticks
 
 __all__ = ["infer_columns"]
 
+_EXACT = 1 << 53  # whole numbers up to here are exact as Float64
+_MAX_LISTS = 32  # lists in lists; what is deeper is left to Dynamic
 _INTEGERS = [("Int64", -(1 << 63), (1 << 63) - 1), ("UInt64", 0, (1 << 64) - 1)]
 _INTEGERS += [("Int128", -(1 << 127), (1 << 127) - 1), ("Int256", -(1 << 255), (1 << 255) - 1)]
 _DATE32 = (-25567, 120529)  # days: 1900-01-01 .. 2299-12-31
@@ -30,6 +32,7 @@ class _Seen:
     high: int = 0
     dates: bool = True
     times: bool = True
+    depth: int = 0
     elements: _Seen | None = None
 
     def add(self, value: object) -> None:
@@ -42,8 +45,8 @@ class _Seen:
         elif isinstance(value, str):
             self.dates = self.dates and _is_date(value)
             self.times = self.times and _is_time(value)
-        elif isinstance(value, list):
-            self.elements = self.elements or _Seen()
+        elif isinstance(value, list) and self.depth < _MAX_LISTS:
+            self.elements = self.elements or _Seen(depth=self.depth + 1)
             for element in value:
                 self.elements.add(element)
 
@@ -51,8 +54,7 @@ class _Seen:
         """The column's type; `missing` when rows without a value must be possible."""
         kinds = self.kinds - {type(None)}
         null = type(None) in self.kinds
-        if kinds == {list} and not null:
-            assert self.elements is not None
+        if kinds == {list} and not null and self.elements is not None:
             return f"Array({self.elements.type_text(False, 'Dynamic')})"
         if kinds == {dict}:
             return "Nullable(JSON)" if null else "JSON"
@@ -68,7 +70,7 @@ class _Seen:
             fitting = (name for name, low, high in _INTEGERS if low <= self.low and self.high <= high)
             return next(fitting, None)
         if kinds in ({float}, {int, float}):
-            return "Float64"
+            return "Float64" if self.low >= -_EXACT and self.high <= _EXACT else None
         if kinds == {str}:
             if self.dates:
                 return "Date32"
@@ -101,13 +103,14 @@ def infer_columns(rows: Iterable[Mapping[str, object]], mixed: str = "Dynamic") 
     ====================================  ========================================================
     true, false                           Bool
     whole numbers                         Int64; UInt64, Int128 or Int256 when it needs them
-    numbers, some with a fraction         Float64
+    numbers, some with a fraction         Float64, if it holds each whole one exactly
     ``YYYY-MM-DD`` in every value         Date32
     ISO dates and times in every value    DateTime64(9, 'UTC'), 1900 to April 2262
     other strings                         String
     objects                               JSON
     lists                                 Array(T) with T from all elements by this table
-    some null, or not in every row        Nullable(T); arrays and documents are empty instead
+    not in every row                      Nullable(T); arrays and documents are empty instead
+    some null                             Nullable(T), also of documents; of arrays `mixed`
     anything else, or nothing but nulls   `mixed`
     ====================================  ========================================================
     """

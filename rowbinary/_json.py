@@ -14,7 +14,7 @@ from typing import NamedTuple, NoReturn
 
 from . import _text
 from ._badvalue import BadValue
-from ._containers import CHANGED, Budget, as_object, bounded
+from ._containers import CHANGED, MISSING, Budget, as_object, bounded
 from ._context import Context
 from ._opcodes import Op
 from ._options import MAX_DEPTH, MAX_STRING
@@ -44,6 +44,8 @@ def write_document(out: bytearray, node: Node, value: object, context: Context) 
         out += _limited(string(document_text(value)))
         return
     entries = flatten(as_document(value, context), rules, context)
+    for path, typed in rules.defaults.items():
+        entries.setdefault(path, Entry(typed, MISSING, context.depth))
     # An object in an array has fewer dynamic paths and types, level by level.
     limits = (rules.max_paths // 4, rules.max_types // 2)
     out += varint(len(entries))
@@ -53,7 +55,9 @@ def write_document(out: bytearray, node: Node, value: object, context: Context) 
             context.depth = entry.depth
             out += string(path)
             try:
-                if entry.node is not None:
+                if entry.value is MISSING and entry.node is not None:
+                    out += entry.node.zero
+                elif entry.node is not None:
                     write_value(out, entry.node, entry.value, context)
                 else:
                     write_natural(out, entry.value, context, limits, dynamic < rules.max_paths)

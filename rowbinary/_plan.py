@@ -83,13 +83,15 @@ class Node:
 class JsonRules:
     """What a JSON type says about paths: limits, typed paths, SKIP and SKIP REGEXP."""
 
-    __slots__ = ("_patterns", "_skip", "max_paths", "max_types", "paths", "plain", "typed")
+    __slots__ = ("_patterns", "_skip", "defaults", "max_paths", "max_types", "paths", "plain", "typed")
 
     def __init__(self, type_: t.JSON):
         self.max_paths = type_.max_dynamic_paths
         self.max_types = type_.max_dynamic_types
         self.typed = {path: compile_type(inner) for path, inner in type_.typed}
-        self._skip = frozenset(type_.skip)
+        # Absent paths that must be written: the server would store 0 even where it is no label.
+        self.defaults = {path: node for path, node in self.typed.items() if holds_enum(node)}
+        self._skip = tuple(path + "." for path in type_.skip)
         try:
             self._patterns = [re.compile(pattern) for pattern in type_.skip_regexp]
         except re.error as error:
@@ -100,15 +102,16 @@ class JsonRules:
     def resolve(self, path: str) -> Node | bool:
         """What becomes of `path`: its node when typed, ``False`` when skipped, else ``True``.
 
-        SKIP and SKIP REGEXP mean what they mean for JSON text: they are tried on every level of
-        a path, a match drops the whole subtree, and an expression matches anywhere in the path.
+        SKIP and SKIP REGEXP mean what they mean for JSON text: ``SKIP a`` drops ``a`` and all that
+        begins with ``a.``; an expression is tried on every level of the document, matches anywhere in
+        the path so far, and drops the whole subtree.
         """
         try:
             return self.paths[path]
         except KeyError:
             pass
         answer: Node | bool = True
-        if path in self._skip or any(pattern.search(path) for pattern in self._patterns):
+        if (path + ".").startswith(self._skip) or any(pattern.search(path) for pattern in self._patterns):
             answer = False
         elif path in self.typed:
             answer = self.typed[path]
@@ -200,6 +203,13 @@ def _natural_members(members: tuple[Node, ...]) -> tuple[int, int, int, int]:
 def bottom(node: Node) -> Node:
     """`node` without LowCardinality, which RowBinary does not show."""
     return node.children[0] if node.op is Op.LOW_CARDINALITY else node
+
+
+def holds_enum(node: Node) -> bool:
+    """Whether a value of all zero bytes, which the server stores for a missing one, may be no label."""
+    if node.op in (Op.ENUM8, Op.ENUM16):
+        return any(node.zero)
+    return node.op in (Op.TUPLE, Op.LOW_CARDINALITY) and any(map(holds_enum, node.children))
 
 
 def _zero(node: Node) -> bytes:

@@ -158,6 +158,33 @@ def test_big_numbers_stay_exact(db: Embedded, tmp_path: Path) -> None:
     assert db.query("SELECT toString(i), toString(d) FROM cli.t") == [[str(2**200), "1.1234567890123456789"]]
 
 
+def test_decimals_beside_documents(db: Embedded, tmp_path: Path) -> None:
+    """Decimal columns get every digit; fractions in documents are floats all the same."""
+    db.execute("CREATE TABLE cli.t (d Decimal(38, 20), l Array(Decimal(38, 20)), j JSON) ENGINE = Memory")
+    number = "1.12345678901234567891"
+    row = f'{{"d": {number}, "l": [{number}], "j": {{"x": {number}}}}}'
+    assert insert(write(tmp_path / "r.jsonl", row)) == 0
+    select = "SELECT toString(d), toString(l), j.x, dynamicType(j.x) FROM cli.t"
+    assert db.query(select) == [[number, f"[{number}]", 1.1234567890123457, "Float64"]]
+
+
+def test_missing_enums_can_be_read(db: Embedded, tmp_path: Path) -> None:
+    """What the engine stores for a default asked for on the wire is no label (code 691)."""
+    enum = "Enum8('low' = -1, 'high' = 3)"
+    columns = f"i UInt8, e {enum}, d {enum} DEFAULT 'high', n Nullable({enum})"
+    db.execute(f"CREATE TABLE cli.t ({columns}) ENGINE = Memory")
+    assert insert(write(tmp_path / "r.jsonl", {"i": 1}, {"i": 2, "e": "high", "d": "low"})) == 0
+    path = tmp_path / "r.csv"
+    path.write_text("i,e,d\n3,,\n")
+    assert insert(path) == 0
+    db.execute(f"CREATE TABLE cli.u (d {enum} DEFAULT 'high') ENGINE = Memory")
+    assert insert(write(tmp_path / "u.jsonl", {"d": "low"}, {}), table="cli.u") == 0
+    assert db.query("SELECT * FROM cli.u ORDER BY d") == [["low"], ["high"]]
+    assert db.query("SELECT * FROM cli.t ORDER BY i") == [
+        [1, "low", "high", None], [2, "high", "low", None], [3, "low", "high", None],
+    ]  # fmt: skip
+
+
 def test_columns_and_unknown_keys(db: Embedded, tmp_path: Path) -> None:
     db.execute("CREATE TABLE cli.t (a UInt8, b UInt8 DEFAULT 9) ENGINE = Memory")
     path = write(tmp_path / "r.jsonl", {"a": 1, "b": 2, "zz": 3})
@@ -499,13 +526,19 @@ def test_usage_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_engine_complaints(db: Embedded, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     db.execute("CREATE TABLE cli.t (a UInt8) ENGINE = Memory")
     path = write(tmp_path / "r.jsonl", {"a": 1})
+    lone = write(tmp_path / "s.jsonl", {"\ud800": 1})
     memory = ("--to", "chdb://memory")
     for arguments, words in [
         ((path, "-t", "cli.nope", *memory), "Table cli.nope does not exist"),
+        ((path, "-t", "cli.nope", *memory), "--create makes a table; nothing was inserted"),
         ((path, "-t", "nowhere.t", *memory), "Database nowhere does not exist"),
         ((path, "-t", "cli.t", "--columns", "zz", *memory), "the table has no column 'zz'"),
         ((path, "-t", "nowhere.t", "--create", *memory), "Database nowhere does not exist"),
-        ((write(tmp_path / "e.jsonl"), "-t", "cli.new", "--create", *memory), "no columns can be inferred"),
+        ((write(tmp_path / "e.jsonl"), "-t", "cli.new", "--create", *memory), "the input has no values"),
+        ((write(tmp_path / "b.jsonl", "{"), "-t", "cli.new", "--create", *memory), "b.jsonl:1: not JSON"),
+        ((write(tmp_path / "n.jsonl", {"": 1}), "-t", "cli.new", "--create", *memory), "the name ''"),
+        ((lone, "-t", "cli.new", "--create", *memory), r"the name '\ud800'"),
+        ((path, "-t", "t", "--to", f"chdb://{path}"), "cannot be used as a directory: File exists"),
     ]:
         code, said = complaint(capsys, *arguments)
         assert (code, words in said) == (1, True), said
@@ -552,6 +585,7 @@ def test_import_stays_light() -> None:
 def test_quiet(db: Embedded, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     db.execute("CREATE TABLE cli.t (a UInt8) ENGINE = Memory")
     assert insert(write(tmp_path / "r.jsonl", {"a": 1}), "-q") == 0
+    assert insert(tmp_path / "r.jsonl", "-q", "--create", table="cli.new") == 0
     assert tuple(capfd.readouterr()) == ("", "")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -21,6 +23,9 @@ INFERRED = [
     ([-(2**255)], "Int256"),
     ([2**255], "Dynamic"),
     ([1, 0.5], "Float64"),
+    ([2**53, 0.5], "Float64"),
+    ([2**53 + 1, 0.5], "Dynamic"),
+    ([[-(2**53) - 1, 0.5]], "Array(Dynamic)"),
     ([True, 1], "Dynamic"),
     ([1, None], "Nullable(Int64)"),
     (["2024-01-01", "x"], "String"),
@@ -37,6 +42,8 @@ INFERRED = [
     ([[1], None], "Dynamic"),
     ([{}, 1], "Dynamic"),
     ([None], "Dynamic"),
+    ([json.loads("[" * 32 + "1" + "]" * 32)], "Array(" * 32 + "Int64" + ")" * 32),
+    ([json.loads("[" * 400 + "1" + "]" * 400)], "Array(" * 32 + "Dynamic" + ")" * 32),
 ]
 
 
@@ -69,6 +76,8 @@ CELLS = [
     ("DateTime", "1700000000", 1700000000),
     ("DateTime", "2024-01-01 00:00:00", "2024-01-01 00:00:00"),
     ("Array(String)", '["1", "a"]', ["1", "a"]),
+    ("Array(Float64)", "[0.5]", [0.5]),
+    ("Array(Decimal(38, 20))", "[1.12345678901234567890]", [Decimal("1.12345678901234567890")]),
     ("Dynamic", "[1]", [1]),
     ("Dynamic", "[1", "[1"),
     ("Variant(String, UInt8)", "abc", "abc"),
@@ -90,7 +99,13 @@ def test_cells(type_: str, text: str, value: object) -> None:
 
 @pytest.mark.parametrize(
     ("type_", "text"),
-    [("Bool", "yes"), ("Array(UInt8)", "['a']"), ("JSON", "{"), ("Map(String, UInt8)", "NaN")],
+    [
+        ("Bool", "yes"),
+        ("Array(UInt8)", "['a']"),
+        ("JSON", "{"),
+        ("Map(String, UInt8)", "NaN"),
+        ("Tuple(Decimal(9, 2), Float64)", "[1, 1e400]"),
+    ],
 )
 def test_bad_cells(type_: str, text: str) -> None:
     with pytest.raises(BadLine):

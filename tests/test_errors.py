@@ -78,7 +78,9 @@ def test_the_value_of_a_deep_error_is_the_part_at_fault(impl: str) -> None:
     for _ in range(200):
         value = [value]
     error = error_of(impl, "c JSON", [({"big": "x", "q": value},)])
-    assert (error.path, error.type) == ("$.q", "Dynamic")
+    assert error.path is not None
+    assert error.path.startswith("$.q[0][0]")
+    assert error.type == "Dynamic"
     assert str(error.value).startswith("list [[[")
 
 

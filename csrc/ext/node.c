@@ -71,7 +71,10 @@ static int read_rules(rb_node *node, PyObject *py)
         if (plain != Py_True) {
             node->rules = Py_NewRef(rules);
             node->paths = PyObject_GetAttrString(rules, "paths");
-            failed = !node->paths || !PyDict_CheckExact(node->paths);
+            PyObject *defaults = PyObject_GetAttrString(rules, "defaults");
+            failed = !node->paths || !PyDict_CheckExact(node->paths) || !defaults || !PyDict_CheckExact(defaults);
+            node->defaults = !failed && PyDict_GET_SIZE(defaults) > 0;
+            Py_XDECREF(defaults);
         }
     }
     Py_XDECREF(plain);

@@ -51,6 +51,7 @@ struct rb_node {
     PyObject *rules;     /* JSON with typed paths or SKIP: JsonRules; strong; NULL when plain */
     PyObject *paths;     /* its dict path -> Node | bool; strong */
     uint32_t max_paths, max_types; /* JSON limits */
+    int defaults;        /* JSON with paths that must be written when absent: left to the reference */
     int natural[4];      /* Variant member that a bool, int, float, str means, or -1 */
 };
 

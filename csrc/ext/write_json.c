@@ -446,7 +446,7 @@ int rb_write_objects(rb_encoder *e, PyObject *list, rb_limits limits)
 int rb_write_json(rb_encoder *e, const rb_node *node, PyObject *value)
 {
     Py_ssize_t before = rb_size(e);
-    if (e->json == RB_JSON_STRING)
+    if (e->json == RB_JSON_STRING || node->defaults)
         return rb_write_reference(e, node, value);
     if (value == Py_None) {
         uint8_t none = 0;

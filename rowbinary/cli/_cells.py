@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import decimal
 import re
 from collections.abc import Callable
 from typing import Any
 
 from .._typed import DEFAULT
 from .._types import Aggregate, Enum, Type, Wrapper
-from ._json import decoder, parse_json
+from ._json import decoder, parse_json, wants_decimals
 from ._problems import BadLine
 
 _WHOLE = re.compile(r"[+-]?[0-9]+", re.ASCII)
@@ -24,6 +25,7 @@ _DOCUMENTS = frozenset({"Array", "JSON", "Map", "Nested", "QBit", "Tuple"}) | fr
 _OPEN = frozenset({"Dynamic", "Variant"})
 
 _decode = decoder(float)
+_decode_exactly = decoder(decimal.Decimal)
 
 
 def converter(type_: Type, defaults: bool) -> Callable[[str], Any]:
@@ -66,7 +68,8 @@ def _filled(type_: Type) -> Callable[[str], Any]:
     if family in _MOMENTS:
         return lambda text: int(text) if _WHOLE.fullmatch(text) else text
     if family in _DOCUMENTS:
-        return lambda text: parse_json(_decode, text)
+        decode = _decode_exactly if wants_decimals(type_) else _decode
+        return lambda text: parse_json(decode, text)
     if family in _OPEN:
         return _json_or_text
     return lambda text: text

@@ -84,7 +84,7 @@ def cli() -> None:
 @click.option(
     "--max-line", type=click.IntRange(1, 1024), default=64, show_default=True, help="MiB a line may have."
 )
-@click.option("--quiet", "-q", is_flag=True, help="No progress bar and no summary.")
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 def insert(columns: str | None, no_header: bool, max_line: int, quiet: bool, **options: Any) -> int:
     """Insert FILEs of JSON Lines or CSV (plain, gzip or zstd; - is stdin) into a table.
 
@@ -95,7 +95,7 @@ def insert(columns: str | None, no_header: bool, max_line: int, quiet: bool, **o
     job = Job(columns=names, header=not no_header, max_line=max_line << 20, **options)
     show = not quiet
     with _Display(show and sys.stderr.isatty()) as display:
-        outcome = run_insert(job, _print, display.begin)
+        outcome = run_insert(job, _print if show else _keep_quiet, display.begin)
     if show:
         _print(summary(job, outcome))
     if not outcome.rejected:
@@ -165,6 +165,10 @@ def _print(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _keep_quiet(text: str) -> None:
+    pass
 
 
 def _complain(text: str) -> None:

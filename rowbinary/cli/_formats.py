@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 from .._schema import Schema
 from . import _cells
 from ._files import InputFile, Line
-from ._json import decoder, kind_of, parse_json
+from ._json import decoder, kind_of, parse_json, wants_decimals
 from ._problems import Aborted, BadLine
 
 Row = dict[str, Any]
+
+_EXACT = 16  # a number this long or shorter has at most 15 digits, which a float keeps
 
 
 class Parsed(NamedTuple):
@@ -31,10 +33,20 @@ class Parsed(NamedTuple):
 
 
 class JsonLines:
-    """One JSON object per line."""
+    """One JSON object per line.
+
+    Fractions are read as floats, and read again for Decimal columns where a float loses digits.
+    """
 
     def __init__(self) -> None:
-        self._decode = decoder(float)
+        self._decode = decoder(self._fraction)
+        self._decode_exactly = decoder(decimal.Decimal)
+        self._decimals: list[str] = []  # the columns that need it
+        self._inexact = False  # the row has a fraction that a float may not hold
+
+    def _fraction(self, text: str) -> float:
+        self._inexact = self._inexact or len(text) > _EXACT
+        return float(text)
 
     def read(self, file: InputFile) -> Iterator[Parsed]:
         """The rows of `file`; blank lines are no rows."""
@@ -50,9 +62,13 @@ class JsonLines:
                 yield Parsed(file.name, line.number, text, row)
 
     def _object(self, text: str) -> Row:
+        self._inexact = False
         row = parse_json(self._decode, text)
         if not isinstance(row, dict):
             raise BadLine(f"a line must be a JSON object, not {kind_of(row)}")
+        if self._inexact and self._decimals:
+            exact = parse_json(self._decode_exactly, text)
+            row.update((name, exact[name]) for name in self._decimals if name in exact)
         return row
 
     def sample(self, row: Row) -> Row:
@@ -61,8 +77,7 @@ class JsonLines:
 
     def converter(self, schema: Schema, defaults: bool) -> Callable[[Row], Row]:
         """What makes cells for `schema` of a row: nothing to do."""
-        if _only_decimals(schema):
-            self._decode = decoder(decimal.Decimal)
+        self._decimals = [name for name, type_ in schema if wants_decimals(type_)]
         return lambda row: row
 
 
@@ -164,12 +179,6 @@ def _decoded(line: Line) -> str:
 def shown(data: bytes) -> str:
     """`data` as text, with what is not UTF-8 as ``\\xNN``."""
     return data.decode(errors="backslashreplace")
-
-
-def _only_decimals(schema: Schema) -> bool:
-    """Whether fractions should be read exactly: Decimal columns, and none that infers types."""
-    text = str(schema)
-    return "Decimal(" in text and not any(word in text for word in ("JSON", "Dynamic", "Variant"))
 
 
 def reader(kind: str, columns: Iterable[str] | None) -> JsonLines | Csv:

@@ -14,11 +14,13 @@ from .. import EncodeError, Schema, iter_encode
 from .._embedded import Embedded, EngineError, Insert, Table, parse_url, quote_column
 from .._infer import infer_columns
 from .._options import Format, JsonMode, NaiveRule
+from .._typed import DEFAULT
 from ..errors import SchemaError
 from ._files import STDIN, InputFile
 from ._formats import Csv, JsonLines, Parsed, Row, reader
 from ._problems import Aborted, BadLine, UsageProblem
 
+_UNKNOWN_TABLE = 60  # the engine's error code
 _SAMPLE_BYTES = 64 << 20  # type inference holds no more of the input than that
 
 
@@ -92,7 +94,10 @@ class Source:
         return self._rejects.count
 
     def infer(self, rows: int) -> list[tuple[str, str]]:
-        """Columns for the first `rows` rows, which are still given afterwards."""
+        """Columns for the first `rows` rows, which are still given afterwards.
+
+        Raises :class:`Aborted` when there are none.
+        """
         sample: list[Parsed] = []
         held = 0
         for parsed in itertools.islice(self._lines, rows):
@@ -107,10 +112,14 @@ class Source:
             names = next((list(parsed.row) for parsed in sample if parsed.row is not None), [])
             types = dict(columns)
             columns = [(name, types.get(name, "Nullable(String)")) for name in names]
+        if not columns:
+            bad = next((parsed for parsed in sample if parsed.row is None), None)
+            why = f"{bad.file}:{bad.line}: {bad.error}" if bad else "the input has no values"
+            raise Aborted(f"no columns can be inferred: {why}; nothing was created")
         return columns
 
-    def iterate(self, schema: Schema, defaults: bool) -> Iterator[Row]:
-        """The good rows, as the encoder takes them; bad lines are refused."""
+    def iterate(self, schema: Schema, defaults: bool, zeros: dict[str, int]) -> Iterator[Row]:
+        """The good rows, as the encoder takes them, with `zeros` for missing cells; bad lines are refused."""
         convert = self._format.converter(schema, defaults)
         for parsed in self._lines:
             self.current = parsed
@@ -122,6 +131,9 @@ class Source:
             except BadLine as error:
                 self._rejects.add(parsed, str(error))
                 continue
+            for name, zero in zeros.items():
+                if row.get(name, DEFAULT) is DEFAULT:
+                    row[name] = zero
             self.rows += 1
             yield row
 
@@ -201,8 +213,9 @@ def _insert(
     try:
         schema = _chosen(engine.describe(table), job)
         settings = _settings(job)
+        zeros = _zeros(engine, table, schema, job)
         insert = engine.insert(table, schema.names, job.format, settings)
-        for chunk in _chunks(job, source, schema):
+        for chunk in _chunks(job, source, schema, zeros):
             insert.append(chunk)
             progress(source.rows, source.read)
         landed = insert.finish(source.rows)
@@ -215,10 +228,17 @@ def _insert(
     return Outcome(source.rows, source.rejected, landed, source.read, 0.0, insert.table_engine)
 
 
-def _chunks(job: Job, source: Source, schema: Schema) -> Iterator[bytes]:
+def _zeros(engine: Embedded, table: Table, schema: Schema, job: Job) -> dict[str, int]:
+    """What to write for missing Enum cells, for which the engine cannot be asked."""
+    if not job.format.endswith("Defaults"):
+        return {}
+    return {name: zero for name, zero in engine.enum_zeros(table).items() if name in schema.names}
+
+
+def _chunks(job: Job, source: Source, schema: Schema, zeros: dict[str, int]) -> Iterator[bytes]:
     return iter_encode(
         schema,
-        source.iterate(schema, job.format.endswith("Defaults")),
+        source.iterate(schema, job.format.endswith("Defaults"), zeros),
         format=job.format,
         json=job.json,
         naive=job.naive,
@@ -238,9 +258,10 @@ def _settings(job: Job) -> dict[str, int]:
 
 
 def create_statement(table: Table, columns: list[tuple[str, str]]) -> str:
-    """``CREATE TABLE`` for inferred columns.  Raises :class:`Aborted` when there are none."""
-    if not columns:
-        raise Aborted("no columns can be inferred: the input has no good row; nothing was created")
+    """``CREATE TABLE`` for inferred columns.  Raises :class:`Aborted` for names that no column can have."""
+    for name, _ in columns:
+        if not name or any("\ud800" <= char <= "\udfff" for char in name):
+            raise Aborted(f"no column can have the name {name!r}; nothing was created")
     lines = ",\n".join(f"    {quote_column(name)} {type_}" for name, type_ in columns)
     return f"CREATE TABLE {table.sql}\n(\n{lines}\n)\nENGINE = MergeTree\nORDER BY tuple()"
 
@@ -267,7 +288,8 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     if isinstance(error, EngineError):
-        return f"the engine refused: {error}"
+        hint = "; --create makes a table" if error.code == _UNKNOWN_TABLE else ""
+        return f"the engine refused: {error}{hint}"
     if isinstance(error, MemoryError):
         return "out of memory"
     if isinstance(error, Aborted | SchemaError):
@@ -327,7 +349,11 @@ def _check_files(names: tuple[str, ...]) -> None:
 
 def _connect(path: str | None) -> Embedded:
     try:
+        if path is not None:
+            Path(path).mkdir(parents=True, exist_ok=True)
         return Embedded(path)
+    except OSError as error:
+        raise Aborted(f"{path}: cannot be used as a directory: {error.strerror}") from None
     except ImportError:
         raise Aborted("chdb:// targets need the embedded engine: pip install 'rowbinary[chdb]'") from None
     except EngineError as error:

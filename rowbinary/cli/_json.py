@@ -12,7 +12,11 @@ import math
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from .._types import Type
 from ._problems import BadLine
+
+# Types that infer what an untyped value is: a Decimal there would not mean the number of the text.
+_INFERRING = ("JSON", "Dynamic", "Variant")
 
 
 def decoder(parse_float: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -20,13 +24,19 @@ def decoder(parse_float: Callable[[str], Any]) -> Callable[[str], Any]:
 
     def number(text: str) -> Any:
         value = parse_float(text)
-        if math.isinf(value):
+        if math.isinf(float(value)):
             raise BadLine(f"{text} is beyond the range of Float64")
         return value
 
     return json.JSONDecoder(
         object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=number
     ).decode
+
+
+def wants_decimals(type_: Type) -> bool:
+    """Whether fractions for a column of `type_` must be read exactly, as Decimal."""
+    text = str(type_)
+    return "Decimal(" in text and not any(word in text for word in _INFERRING)
 
 
 def parse_json(decode: Callable[[str], Any], text: str) -> Any:
