@@ -60,7 +60,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev build
+bench: $(VENV)/.bench build
 	$(BIN)/python -m pytest -q -s benchmarks
 
 PYTEST = -m pytest $(PYTEST_FLAGS)
@@ -85,6 +85,10 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/.made
 $(VENV)/.dev: pyproject.toml | $(VENV)/.made
 	ROWBINARY_NO_EXTENSIONS=1 $(BIN)/python $(PIP) --no-build-isolation -e ".[dev]"
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.bench: pyproject.toml | $(VENV)/.made
+	ROWBINARY_NO_EXTENSIONS=1 $(BIN)/python $(PIP) --no-build-isolation -e ".[bench]"
+	@touch $@ $(VENV)/.dev $(VENV)/.demo
 
 # --- sanitizers ---------------------------------------------------------------------------------
 

@@ -38,7 +38,8 @@ def connect(workload: Workload, codec: str) -> Run | None:
             from clickhouse_connect.driver.rustcodec import _make_native_transform
 
             transform = _make_native_transform("rust_strict")
-        except Exception:
+        except Exception as error:  # not installed, or another version of it
+            print(f"clickhouse-connect's Rust codec is left out: {str(error).splitlines()[0]}")
             return None
 
     def run() -> int:

@@ -15,9 +15,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
 
-from ._parse import parse_type
 from ._schema import Schema
-from ._types import Enum, quote
+from ._types import quote
 from .errors import RowBinaryError
 
 __all__ = ["Embedded", "EngineError", "Insert", "Table", "parse_url"]
@@ -129,17 +128,6 @@ class Embedded:
     def describe(self, table: Table) -> Schema:
         """The insertable columns of `table`."""
         return Schema.from_describe(self.query(f"DESCRIBE TABLE {table.sql}"))
-
-    def enum_zeros(self, table: Table) -> dict[str, int]:
-        """The Enum columns of `table` without a DEFAULT expression, and the lowest number of each.
-
-        That number is what a missing cell means.  A default asked for on the wire stores 0
-        instead, and if no label has that number, no SELECT can read the column (code 691).
-        """
-        described = self.query(f"DESCRIBE TABLE {table.sql}")
-        types = {name: parse_type(text) for name, text, default_type, *_ in described if not default_type}
-        enums = ((name, type_.labels) for name, type_ in types.items() if isinstance(type_, Enum))
-        return {name: min(number for _, number in labels) for name, labels in enums}
 
     def insert(
         self, table: Table, columns: tuple[str, ...], format: str, settings: Mapping[str, int] | None = None

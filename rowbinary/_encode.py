@@ -118,6 +118,8 @@ def encode_row(row: object, index: int, plan: Plan, options: Options, context: C
         for position, (name, node) in enumerate(zip(plan.names, plan.nodes, strict=True)):
             column = name
             cell = cells[position]
+            if cell is DEFAULT and position in plan.no_default and options.defaults:
+                cell = MISSING
             context.count = -1
             write_cell(out, node, cell, context, options.defaults)
             lengths[position] = context.count

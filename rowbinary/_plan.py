@@ -238,13 +238,15 @@ def _zero(node: Node) -> bytes:
 class Plan:
     """A schema, compiled: what an encoder needs besides its options.
 
-    ``nested`` lists groups of columns that the server treats as one flattened Nested column
-    (``n.a``, ``n.b``, all arrays): their arrays must have equal lengths in every row.
+    ``no_default`` has the indexes of columns whose DEFAULT must be written as a value (see
+    :func:`holds_enum`).  ``nested`` lists groups of columns that the server treats as one flattened
+    Nested column (``n.a``, ``n.b``, all arrays): their arrays must have equal lengths in every row.
     """
 
     names: tuple[str, ...]
     nodes: tuple[Node, ...]
     nested: tuple[tuple[int, ...], ...]
+    no_default: frozenset[int] = frozenset()
 
     def header(self, format: str) -> bytes:
         """What `format` puts in front of the rows."""
@@ -256,8 +258,10 @@ class Plan:
         return b"".join(parts)
 
 
-def compile_plan(names: tuple[str, ...], types: tuple[t.Type, ...]) -> Plan:
-    """The plan of the columns `names` of `types`."""
+def compile_plan(
+    names: tuple[str, ...], types: tuple[t.Type, ...], defaulted: frozenset[str] | None = None
+) -> Plan:
+    """The plan of the columns `names` of `types`; `defaulted` are those with a default expression."""
     nodes = tuple(map(compile_type, types))
     groups: dict[str, list[int]] = {}
     for index, (name, node) in enumerate(zip(names, nodes, strict=True)):
@@ -265,5 +269,10 @@ def compile_plan(names: tuple[str, ...], types: tuple[t.Type, ...]) -> Plan:
         if dot and node.op is Op.ARRAY:
             groups.setdefault(prefix, []).append(index)
     nested = tuple(tuple(group) for group in groups.values() if len(group) > 1)
+    no_default = frozenset(
+        index
+        for index, (name, node) in enumerate(zip(names, nodes, strict=True))
+        if defaulted is not None and name not in defaulted and holds_enum(node)
+    )
     # Interned, so that the keys of dict rows are mostly the same objects.
-    return Plan(tuple(map(sys.intern, map(str, names))), nodes, nested)
+    return Plan(tuple(map(sys.intern, map(str, names))), nodes, nested, no_default)

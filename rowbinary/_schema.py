@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from ._parse import parse_columns, parse_type
@@ -28,6 +28,8 @@ class Schema:
 
     Attributes:
         columns: (name, type) pairs in order.
+        defaulted: names of the columns with a default expression, ``None`` when that is not known
+            (only :meth:`from_describe` knows).
 
     Raises:
         SchemaError: no columns, a name twice, a type that cannot be understood, or a
@@ -35,8 +37,9 @@ class Schema:
     """
 
     columns: tuple[tuple[str, Type], ...]
+    defaulted: frozenset[str] | None = field(compare=False)
 
-    def __init__(self, columns: Iterable[tuple[str, str | Type]]):
+    def __init__(self, columns: Iterable[tuple[str, str | Type]], defaulted: Iterable[str] | None = None):
         given: object = columns
         if isinstance(given, str):
             raise SchemaError("columns must be (name, type) pairs; Schema.parse() reads a text")
@@ -45,6 +48,7 @@ class Schema:
         found = tuple(_column(index, column) for index, column in enumerate(columns))
         _check(found)
         object.__setattr__(self, "columns", found)
+        object.__setattr__(self, "defaulted", None if defaulted is None else frozenset(defaulted))
 
     @classmethod
     def parse(cls, text: str) -> Schema:
@@ -69,12 +73,14 @@ class Schema:
         """
         if isinstance(rows, str) or not isinstance(rows, Iterable):
             raise SchemaError(f"rows of DESCRIBE TABLE are needed, not {type(rows).__name__}")
-        columns = []
+        columns, defaulted = [], []
         for index, row in enumerate(rows):
             name, type_text, default_type = _described(index, row)
             if default_type not in _COMPUTED:
                 columns.append((name, type_text))
-        return cls(columns)
+            if default_type:
+                defaulted.append(name)
+        return cls(columns, defaulted)
 
     @classmethod
     def of(cls, source: SchemaLike) -> Schema:
@@ -103,7 +109,7 @@ class Schema:
     @functools.cached_property
     def plan(self) -> Plan:
         """The schema compiled for the encoders; `SchemaError` for a type that cannot be encoded."""
-        return compile_plan(self.names, self.types)
+        return compile_plan(self.names, self.types, self.defaulted)
 
     def flatten(self) -> Schema:
         """This schema as a table has it that was made with ``flatten_nested=1``, the default.
@@ -118,7 +124,7 @@ class Schema:
                 columns += [(f"{name}.{part}", Wrapper("Array", element)) for part, element in pairs]
             else:
                 columns.append((name, type_))
-        return Schema(columns)
+        return Schema(columns, self.defaulted)
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -132,9 +138,9 @@ class Schema:
     def __repr__(self) -> str:
         return f"<Schema {self}>"
 
-    def __reduce__(self) -> tuple[type[Schema], tuple[list[tuple[str, str]]]]:
+    def __reduce__(self) -> tuple[type[Schema], tuple[list[tuple[str, str]], frozenset[str] | None]]:
         # By text: small, free of caches, and no deeper than one level.
-        return Schema, ([(name, str(type_)) for name, type_ in self.columns],)
+        return Schema, ([(name, str(type_)) for name, type_ in self.columns], self.defaulted)
 
 
 # Callers may pass the same text or pairs with every call: what was made of them is kept.

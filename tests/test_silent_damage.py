@@ -83,3 +83,15 @@ def test_enum_path_survives_the_engine(engine: Any, impl: str) -> None:
     stored = engine.query("SELECT c.e FROM enum_paths", "TSV").bytes().decode()
     engine.query("DROP TABLE enum_paths")
     assert stored == "a\nb\n"
+
+
+def test_default_of_an_enum_column(impl: str) -> None:
+    """DESCRIBE says that there is no expression: the marker would make the server store 0."""
+    described = [("a", "Enum8('x' = 5)", "", ""), ("b", "Enum8('x' = 5)", "DEFAULT", "'x'")]
+    described += [("c", "Tuple(Enum8('x' = 5), UInt8)", "", ""), ("d", "Nullable(Enum8('x' = 5))", "", "")]
+    schema = rowbinary.Schema.from_describe(described)
+    body = rowbinary.encode_rows(schema, [{}], format="RowBinaryWithDefaults", implementation=impl)
+    assert body.hex() == "0005" + "01" + "000500" + "01"
+    unknown = rowbinary.Schema([(name, text) for name, text, *_ in described])
+    body = rowbinary.encode_rows(unknown, [{}], format="RowBinaryWithDefaults", implementation=impl)
+    assert body.hex() == "01010101"

@@ -240,6 +240,27 @@ static int read_groups(rb_encoder *e)
     return !e->grouped || !e->lengths;
 }
 
+/* Columns whose DEFAULT the server would get wrong. */
+static int read_no_default(rb_encoder *e)
+{
+    PyObject *found = PyObject_GetAttrString(e->plan, "no_default");
+    Py_ssize_t count = found ? PyObject_Size(found) : -1;
+    int failed = count < 0;
+    if (count > 0) {
+        e->no_default = PyMem_Calloc((size_t)e->columns + 1, 1);
+        failed = !e->no_default;
+    }
+    for (Py_ssize_t i = 0; count > 0 && !failed && i < e->columns; i++) {
+        PyObject *index = PyLong_FromSsize_t(i);
+        int is_in = index ? PySequence_Contains(found, index) : -1;
+        Py_XDECREF(index);
+        failed = is_in < 0;
+        e->no_default[i] = is_in > 0;
+    }
+    Py_XDECREF(found);
+    return failed;
+}
+
 static int encoder_init(rb_encoder *e, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"plan", "options", NULL};
@@ -251,7 +272,7 @@ static int encoder_init(rb_encoder *e, PyObject *args, PyObject *kwargs)
     e->plan = Py_NewRef(plan);
     e->options = Py_NewRef(options);
     e->context = PyObject_CallOneArg(rb_py.make_context, options);
-    if (!e->context || read_options(e) || read_columns(e) || read_groups(e)) {
+    if (!e->context || read_options(e) || read_columns(e) || read_groups(e) || read_no_default(e)) {
         PyMem_Free(e->nodes);
         e->nodes = NULL;
         if (!PyErr_Occurred())
@@ -289,6 +310,7 @@ static void encoder_dealloc(rb_encoder *e)
     PyMem_Free(e->keys);
     PyMem_Free(e->nodes);
     PyMem_Free(e->grouped);
+    PyMem_Free(e->no_default);
     PyMem_Free(e->lengths);
     PyMem_Free(e->prefix);
     PyMem_Free(e->offsets);

@@ -86,6 +86,7 @@ typedef struct {
     Py_ssize_t documents[RB_DOCUMENTS], document_count; /* JSON columns, for prefetching */
     PyObject *names;          /* tuple of interned str */
     PyObject **keys;          /* per column the key object that dict rows had last; strong */
+    unsigned char *no_default; /* columns whose DEFAULT is written as a value; NULL when none is */
     unsigned char *grouped;   /* column belongs to a flattened Nested; NULL when none does */
     Py_ssize_t *lengths;      /* array length per column, for that check */
     PyObject *groups;

@@ -9,6 +9,8 @@ static inline int write_cell(rb_encoder *e, Py_ssize_t column, PyObject *cell)
             return -1;
         *e->p++ = cell == rb_py.default_;
         if (cell == rb_py.default_) {
+            if (e->no_default && e->no_default[column])
+                return -1; /* the reference writes a value */
             if (e->grouped)
                 e->lengths[column] = -1;
             return 0;

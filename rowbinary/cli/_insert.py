@@ -14,7 +14,6 @@ from .. import EncodeError, Schema, iter_encode
 from .._embedded import Embedded, EngineError, Insert, Table, parse_url, quote_column
 from .._infer import infer_columns
 from .._options import Format, JsonMode, NaiveRule
-from .._typed import DEFAULT
 from ..errors import SchemaError
 from ._files import STDIN, InputFile
 from ._formats import Csv, JsonLines, Parsed, Row, reader
@@ -118,8 +117,8 @@ class Source:
             raise Aborted(f"no columns can be inferred: {why}; nothing was created")
         return columns
 
-    def iterate(self, schema: Schema, defaults: bool, zeros: dict[str, int]) -> Iterator[Row]:
-        """The good rows, as the encoder takes them, with `zeros` for missing cells; bad lines are refused."""
+    def iterate(self, schema: Schema, defaults: bool) -> Iterator[Row]:
+        """The good rows, as the encoder takes them; bad lines are refused."""
         convert = self._format.converter(schema, defaults)
         for parsed in self._lines:
             self.current = parsed
@@ -131,9 +130,6 @@ class Source:
             except BadLine as error:
                 self._rejects.add(parsed, str(error))
                 continue
-            for name, zero in zeros.items():
-                if row.get(name, DEFAULT) is DEFAULT:
-                    row[name] = zero
             self.rows += 1
             yield row
 
@@ -213,9 +209,8 @@ def _insert(
     try:
         schema = _chosen(engine.describe(table), job)
         settings = _settings(job)
-        zeros = _zeros(engine, table, schema, job)
         insert = engine.insert(table, schema.names, job.format, settings)
-        for chunk in _chunks(job, source, schema, zeros):
+        for chunk in _chunks(job, source, schema):
             insert.append(chunk)
             progress(source.rows, source.read)
         landed = insert.finish(source.rows)
@@ -228,17 +223,10 @@ def _insert(
     return Outcome(source.rows, source.rejected, landed, source.read, 0.0, insert.table_engine)
 
 
-def _zeros(engine: Embedded, table: Table, schema: Schema, job: Job) -> dict[str, int]:
-    """What to write for missing Enum cells, for which the engine cannot be asked."""
-    if not job.format.endswith("Defaults"):
-        return {}
-    return {name: zero for name, zero in engine.enum_zeros(table).items() if name in schema.names}
-
-
-def _chunks(job: Job, source: Source, schema: Schema, zeros: dict[str, int]) -> Iterator[bytes]:
+def _chunks(job: Job, source: Source, schema: Schema) -> Iterator[bytes]:
     return iter_encode(
         schema,
-        source.iterate(schema, job.format.endswith("Defaults"), zeros),
+        source.iterate(schema, job.format.endswith("Defaults")),
         format=job.format,
         json=job.json,
         naive=job.naive,
