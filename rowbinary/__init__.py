@@ -9,9 +9,11 @@ from __future__ import annotations
 from ._api import Encoder, encode_rows, iter_encode
 from ._cityhash import kernels
 from ._impl import implementation
+from ._options import Format, JsonMode
 from ._parse import parse_type
 from ._schema import Schema
-from ._typed import DEFAULT, typed
+from ._typed import DEFAULT, Typed, typed
+from ._types import Type
 from ._version import __version__
 from .errors import DecodeError, EncodeError, RowBinaryError, SchemaError
 
@@ -20,9 +22,13 @@ __all__ = [
     "DecodeError",
     "EncodeError",
     "Encoder",
+    "Format",
+    "JsonMode",
     "RowBinaryError",
     "Schema",
     "SchemaError",
+    "Type",
+    "Typed",
     "__version__",
     "encode_rows",
     "implementation",

@@ -30,9 +30,9 @@ class Row:
 
 
 _INT = "int, bool, whole float or Decimal, decimal str, anything with `__index__` (numpy)"
-_FLOAT = "float, int, Decimal, numeric str, numpy floats"
+_FLOAT = "float, int, Decimal, numeric str, numpy floats; rounded to the nearest"
 _DECIMAL = "Decimal, int, float (its repr), str; exact, never rounded"
-_MOMENT = "datetime, date (midnight), ISO str, numpy datetime64"
+_MOMENT = "datetime, date (midnight), ISO str, numpy datetime64 (UTC)"
 _ARRAY = "list, tuple, set, range, numpy array, any sized iterable"
 _POINTS = "list of points"
 
@@ -75,12 +75,12 @@ _ROWS = [
     Row("FixedString", Op.FIXED_STRING, 0x16, "bytes of exactly N; str of at most N bytes, zero padded", "N"),
     Row("Date", Op.DATE, 0x0F, "date, datetime (its calendar date), ISO str, int days since 1970"),
     Row("Date32", Op.DATE32, 0x10, "as Date"),
-    Row("DateTime", Op.DATETIME, 0x11, f"{_MOMENT}, int seconds; fractions are cut", "[zone]"),
+    Row("DateTime", Op.DATETIME, 0x11, f"{_MOMENT}, int seconds; fractions are rounded down", "[zone]"),
     Row(
         "DateTime64",
         Op.DATETIME64,
         0x13,
-        f"{_MOMENT}, int ticks of 10^-S s; finer fractions are cut",
+        f"{_MOMENT}, int ticks of 10^-S s; finer fractions are rounded down",
         "S [, zone]",
     ),
     Row("Time", Op.TIME, 0x32, "timedelta, time, `[-]hhh:mm:ss` str, int seconds"),
@@ -160,7 +160,8 @@ errors, never silent damage. A `None` is refused where the type is not Nullable 
 names are understood in every spelling of the engine, aliases such as `VARCHAR(10)` and `DOUBLE PRECISION` included.
 
 Datetimes: aware ones are instants; naive ones are UTC, or in the column's zone, or in this machine's
-(`naive="utc" | "column" | "local"`). DateTime and DateTime64 cut what is finer than their resolution.
+(`naive="utc" | "column" | "local"`). What is finer than the resolution of a DateTime, DateTime64, Time or Time64 is
+rounded down. Counts of days and ticks must be ints: a float is more likely `time.time()`.
 
 ## Not supported
 
