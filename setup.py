@@ -48,7 +48,7 @@ SPEEDUPS = Extension(
     depends=sorted(map(str, Path("csrc").rglob("*.h"))),
 )
 
-native = not switched_on("NO_EXTENSIONS")
+native = not switched_on("NO_EXTENSIONS") and sys.byteorder == "little"  # as the wire format
 cpython = sys.implementation.name == "cpython"
 setup(
     cmdclass={"build_ext": BuildExt},

@@ -6,6 +6,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "numbers are written as they lie in memory: little-endian machines only"
+#endif
+
 #define RB_VARINT_MAX 10 /* bytes of the longest varint, 2^64-1 */
 
 /* Unsigned LEB128 in its minimal form; `out` has room for RB_VARINT_MAX bytes. */
