@@ -1,4 +1,4 @@
-/* Plain-C pieces of the wire format: varints, small copies, UTF-8.  No Python.h here. */
+/* Pieces of the wire format: varints, small copies, UTF-8.  Plain C, without the C-API. */
 #ifndef RB_BYTES_H
 #define RB_BYTES_H
 

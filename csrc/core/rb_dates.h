@@ -1,4 +1,4 @@
-/* Whether a text could be a date or time to the server's best-effort reader.  No Python.h here.
+/* Whether a text could be a date or time to the server's best-effort reader.  Plain C.
  *
  * A filter in front of rowbinary._text_dates.retype_string: it must let everything pass that is
  * recognised there, and stop as much as possible of what is not (identifiers, versions, paths). */
