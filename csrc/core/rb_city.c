@@ -146,18 +146,24 @@ static pair long_hash(const uint8_t *data, size_t size, pair seed)
     return (pair){mix(x + s.v.b, s.w.b) + y, mix(x + s.w.b, y + s.v.b)};
 }
 
-void rb_city128(const uint8_t *data, size_t size, uint64_t out[2])
+static void seeded(const uint8_t *data, size_t size, pair seed, uint64_t out[2])
 {
-    pair seed = {K0, K1};
-    if (size >= 16) {
-        seed = (pair){word(data) ^ K3, word(data + 8)};
-        data += 16;
-        size -= 16;
-    } else if (size >= 8) {
-        seed = (pair){word(data) ^ size * K0, word(data + size - 8) ^ K1};
-        size = 0;
-    }
     pair hash = size >= 128 ? long_hash(data, size, seed) : murmur(data, size, seed);
     out[0] = hash.a;
     out[1] = hash.b;
+}
+
+void rb_city128_after(const uint8_t head[16], const uint8_t *data, size_t size, uint64_t out[2])
+{
+    seeded(data, size, (pair){word(head) ^ K3, word(head + 8)}, out);
+}
+
+void rb_city128(const uint8_t *data, size_t size, uint64_t out[2])
+{
+    if (size >= 16)
+        rb_city128_after(data, data + 16, size - 16, out);
+    else if (size >= 8)
+        seeded(data, 0, (pair){word(data) ^ size * K0, word(data + size - 8) ^ K1}, out);
+    else
+        seeded(data, size, (pair){K0, K1}, out);
 }
