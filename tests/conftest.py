@@ -18,6 +18,8 @@ import pytest
 
 import rowbinary
 
+pytest_plugins = ["servers"]
+
 VECTORS = pathlib.Path(__file__).parent / "vectors"
 
 hypothesis.settings.register_profile("default", deadline=None, max_examples=100)
