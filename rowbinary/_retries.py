@@ -1,0 +1,28 @@
+"""Sending a request again, when it is certain that the server did nothing with it."""
+
+from __future__ import annotations
+
+import random
+
+from ._outcome import Statement, may_repeat
+from .errors import ClientError
+from .protocol import Answer
+
+_LONGEST = 30.0  # seconds that a Retry-After header may ask for
+
+
+def pause(
+    error: ClientError,
+    attempt: int,
+    retries: int,
+    statement: Statement,
+    replayable: bool,
+    answer: Answer | None,
+) -> float | None:
+    """Seconds to wait before attempt number `attempt` + 1; ``None`` when there must be none."""
+    if attempt >= retries or not replayable or not may_repeat(error, statement):
+        return None
+    wanted = answer.retry_after if answer is not None else None
+    if wanted is not None:
+        return min(wanted, _LONGEST)
+    return float(min(0.1 * 2**attempt, 5.0) * random.uniform(0.5, 1.0))
