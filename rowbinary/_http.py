@@ -45,9 +45,14 @@ class _EarlyAnswer(BrokenPipeError):
 
 
 class _Flow:
-    """A body, as urllib3 iterates over it between its sends."""
+    """A body, as urllib3 iterates over it between its sends.
 
-    def __init__(self, body: Body, progress: Progress, timeout: float, ask: bool):
+    It has the request's target as well: urllib3 would take that apart and encode it anew every time,
+    and put statements into its log.
+    """
+
+    def __init__(self, target: str, body: Body, progress: Progress, timeout: float, ask: bool):
+        self.target = target
         self.body = body
         self.progress = progress
         self.timeout = timeout
@@ -111,7 +116,7 @@ class _Wire(HTTPConnection):
         flow.wire, self.flow = self, flow
         flow.body.wake = self.break_off
         self.unfinished = True
-        super().request(method, url, body=body, headers=headers, **options)
+        super().request(method, url.removesuffix("/") + flow.target, body=body, headers=headers, **options)
 
     def may_send(self) -> bool:
         """Wait for ``100 Continue``: false when there is a final answer instead."""
@@ -197,6 +202,10 @@ class HttpTransport:
         else:
             self._manager = _proxy_manager(network.proxy, options)
         self._manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        address = self._address
+        # The manager takes URLs apart for every request, which only a proxy for http:// needs.
+        self._through_proxy = network.proxy is not None and address.scheme == "http"
+        self._pool = self._manager.connection_from_host(address.host, address.port, address.scheme)
         self._process = os.getpid()
 
     def close(self) -> None:
@@ -222,12 +231,13 @@ class HttpTransport:
         if body.length is not None:
             headers["Content-Length"] = str(body.length)
         # A body that is still being made cannot be sent again: a refusal should come before it.
-        flow = _Flow(body, progress, network.send_timeout, ask=body.length is None)
+        flow = _Flow(request.target, body, progress, network.send_timeout, ask=body.length is None)
         timeout = urllib3.Timeout(connect=network.connect_timeout, read=network.answer_timeout)
         try:
-            response = self._manager.urlopen(
+            opener: Any = self._manager if self._through_proxy else self._pool
+            response = opener.urlopen(
                 "POST",
-                self._address.origin + request.target,
+                self._address.origin + "/" if self._through_proxy else "/",
                 body=flow,
                 headers=headers,
                 chunked=body.length is None,

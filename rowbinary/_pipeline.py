@@ -241,7 +241,7 @@ class StreamBody:
 
     length: int | None = None
 
-    def __init__(self, first: bytes | memoryview, poison: bytes | None, depth: int = 3):
+    def __init__(self, first: bytes | memoryview, poison: bytes | None, depth: int):
         self._first = first
         self._poison = poison
         self._depth = depth

@@ -250,12 +250,15 @@ class Plan:
 
     def header(self, format: str) -> bytes:
         """What `format` puts in front of the rows."""
-        if "WithNames" not in format:
-            return b""
-        parts = [varint(len(self.names)), *map(string, self.names)]
-        if "AndTypes" in format:
-            parts += [string(node.text) for node in self.nodes]
-        return b"".join(parts)
+        return _header(self, format) if "WithNames" in format else b""
+
+
+@functools.lru_cache(maxsize=256)  # small inserts are mostly header
+def _header(plan: Plan, format: str) -> bytes:
+    parts = [varint(len(plan.names)), *map(string, plan.names)]
+    if "AndTypes" in format:
+        parts += [string(node.text) for node in plan.nodes]
+    return b"".join(parts)
 
 
 def compile_plan(

@@ -1,11 +1,12 @@
 """The synchronous client's way to a server: requests with retries, and inserts as a pipeline of threads.
 
-The thread that calls encodes (rows may belong to it: a database cursor, say), two more compress, and
+The thread that calls encodes (rows may belong to it: a database cursor, say), others compress, and
 one sends.  Compression and sending do not hold the interpreter lock.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,7 +24,8 @@ from .protocol import Answer, Request, statement_request
 __all__ = ["Sender"]
 
 ANSWER_LIMIT = 1 << 20  # bytes of an answer that should have none
-_PACKERS = 2
+# The thread that encodes has a core to itself; more threads than cores only get into its way.
+PACKERS = max(1, min(4, len(os.sched_getaffinity(0)) - 1)) if hasattr(os, "sched_getaffinity") else 2
 
 
 class Sender:
@@ -61,7 +63,7 @@ class Sender:
         if job.source.ended:
             answer = self._exchange(job.request, job.statement, WholeBody(first))
         else:
-            answer = self._stream(job, StreamBody(first, job.poison))
+            answer = self._stream(job, StreamBody(first, job.poison, PACKERS))
         job.report()
         return answer
 
@@ -124,7 +126,7 @@ class Sender:
     def _pack(self, job: Job, chunk: Buffer) -> Future[bytes | memoryview]:
         with self._lock:
             if self._packers is None:
-                self._packers = ThreadPoolExecutor(_PACKERS, "rowbinary-pack")
+                self._packers = ThreadPoolExecutor(PACKERS, "rowbinary-pack")
             return self._packers.submit(job.pack, chunk)
 
     def _check_refusal(self, job: Job, body: StreamBody, done: Future[Answer], error: Exception) -> None:

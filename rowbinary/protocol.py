@@ -8,6 +8,7 @@ Facts: the manual's page "HTTP interface", and a real server watched on the wire
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -183,9 +184,13 @@ def _target(address: Address, statement: str | None, settings: list[tuple[str, s
     pairs = [*merged.items(), *(pair for pair in settings if pair[0] == "role"), ("query_id", query_id)]
     if address.database is not None:
         pairs.append(("database", address.database))
-    if statement is not None:
-        pairs.append(("query", statement))
-    return f"{address.path}?{urlencode(pairs, quote_via=url_quote, safe='')}"
+    query = "" if statement is None else f"&query={_url_text(statement)}"
+    return f"{address.path}?{urlencode(pairs, quote_via=url_quote, safe='')}{query}"
+
+
+@functools.lru_cache(maxsize=256)  # an ingest service has few statements, and sends each many times
+def _url_text(statement: str) -> str:
+    return url_quote(statement, safe="")
 
 
 def _user_agent() -> str:
