@@ -21,10 +21,11 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 import rowbinary
-from rowbinary._embedded import Embedded, Table
+from rowbinary._embedded import Embedded
 from rowbinary.cli._files import InputFile
 from rowbinary.cli._formats import JsonLines
 from rowbinary.cli._insert import Job, Outcome, run
+from rowbinary.protocol import Table
 
 TABLE = "otel_traces"
 PIECE = 1 << 20
@@ -84,7 +85,7 @@ def generate(files: Files, rows: int) -> Stage:
 def insert(files: Files) -> Outcome:
     """What ``rowbinary insert demo/spans.jsonl --table otel_traces --to chdb:///...`` does."""
     job = Job(files=(str(files.spans),), table=TABLE, url=f"chdb://{files.database}", format="RowBinary")
-    return run(job, print, lambda source: lambda rows, read: None)
+    return run(job, print, lambda source: lambda rows, read, raw, sent: None)
 
 
 def parse_and_encode(files: Files, schema: rowbinary.Schema) -> list[Stage]:
@@ -278,8 +279,8 @@ def show(console: Console, files: Files, rows: int) -> int:
         with working("rowbinary insert ..."):
             outcome = insert(files)
         console.print(
-            f"rowbinary insert {files.spans.name} --table {TABLE} --to chdb://...: {outcome.landed:,} rows "
-            f"in {outcome.seconds:.1f} s, {outcome.rows / outcome.seconds:,.0f} rows/s\n",
+            f"rowbinary insert {files.spans.name} --table {TABLE} --to chdb://...: "
+            f"{outcome.landed.rows:,} rows in {outcome.seconds:.1f} s, {outcome.rows / outcome.seconds:,.0f} rows/s\n",
             highlight=False,
             soft_wrap=True,
         )
@@ -296,7 +297,7 @@ def show(console: Console, files: Files, rows: int) -> int:
         alike = same_as_text(engine, files, schema.names, rows)
     files.encoded.unlink()
     console.print(f"Stored exactly as from JSON text (2,000 rows compared): {'yes' if alike else 'NO'}")
-    return 0 if alike and outcome.landed == rows else 1
+    return 0 if alike and outcome.landed.rows == rows else 1
 
 
 if __name__ == "__main__":

@@ -79,15 +79,25 @@ class Address:
             return {"Authorization": f"Bearer {self.access_token}"}
         user, password = self.user or "default", self.password or ""
         if self.certificate_login:
+            if not _fits_header(user):
+                raise ValueError("the user of a certificate login must be printable ASCII")
             return {"X-ClickHouse-User": user, "X-ClickHouse-SSL-Certificate-Auth": "on"}
         if self.user is None and self.password is None:
             return {}
-        if all(text.isascii() and text.isprintable() and text == text.strip() for text in (user, password)):
+        if _fits_header(user) and _fits_header(password):
             return {"X-ClickHouse-User": user, "X-ClickHouse-Key": password}
         if ":" in user:
             raise ValueError("a user name with ':' must be ASCII, and so must its password")
-        pair = base64.b64encode(f"{user}:{password}".encode()).decode()
+        try:
+            pair = base64.b64encode(f"{user}:{password}".encode()).decode()
+        except UnicodeEncodeError:
+            raise ValueError("user and password must be text that UTF-8 can hold") from None
         return {"Authorization": f"Basic {pair}"}
+
+
+def _fits_header(text: str) -> bool:
+    """Whether a header carries `text` as it is."""
+    return text.isascii() and text.isprintable() and text == text.strip()
 
 
 def parse_url(url: str) -> Address:
@@ -118,7 +128,7 @@ def _parse_embedded(rest: str) -> Address:
         return Address("chdb", settings=settings)
     if not place.startswith("/") or not place.strip("/"):
         raise ValueError("a chdb:// URL is chdb://memory or chdb:///directory")
-    return Address("chdb", settings=settings, directory=unquote(place))
+    return Address("chdb", settings=settings, directory=_decoded(place, "directory"))
 
 
 def _parse_http(scheme: str, url: str) -> Address:
@@ -138,6 +148,11 @@ def _parse_http(scheme: str, url: str) -> Address:
         )
     if not host:
         raise ValueError("the URL names no host")
+    if "@" in parts.path or ("@" in parts.query and not userinfo):
+        raise ValueError(
+            "the URL holds a '@' behind the host: write %40, "
+            "and in a user name or password %2F for '/' and %3F for '?'"
+        )
     name, has_password, password = userinfo.partition(":")
     database = parts.path.strip("/")
     if "/" in database:
@@ -183,8 +198,10 @@ def setting_text(name: str, value: Setting) -> str:
         raise ValueError(f"{name!r} is not a setting; the client sets it from its own arguments")
     if isinstance(value, bool):
         return "1" if value else "0"
-    if isinstance(value, int | float):
-        return repr(value)
+    if isinstance(value, int):
+        return int.__repr__(value)  # not that of a subclass: enums, and floats of NumPy, have their own
+    if isinstance(value, float):
+        return float.__repr__(value)
     if not isinstance(value, str):
         raise ValueError(f"setting {name!r} must be str, int, float or bool, not {type(value).__name__}")
     if not value.isprintable():

@@ -21,7 +21,7 @@ MEANINGS: dict[Verdict, str] = {
 
 # No statement that ended with one of these began to read rows.
 _BEFORE_ROWS = frozenset(
-    {16, 46, 47, 60, 62, 63, 73, 81, 115, 164, 192, 193, 194, 201, 202, 203, 216, 373, 381}
+    {16, 46, 47, 60, 62, 63, 73, 81, 115, 164, 192, 193, 194, 202, 203, 216, 373, 381}
     | {439, 452, 497, 511, 512, 516, 745, 749}
 )
 

@@ -301,7 +301,7 @@ class ClientBase:
     # --- answers ------------------------------------------------------------------------------
 
     def _learn_version(self, text: str) -> None:
-        found = re.fullmatch(r"\s*(\d+)\.(\d+)(\.[\w.\-]+)?\s*", text)
+        found = re.fullmatch(r"\s*(\d{1,9})\.(\d{1,9})(\.[\w.\-]+)?\s*", text)
         if found is None:
             where = self._address.origin
             raise TransportError(f"{where} answers, but is not ClickHouse: {text[:100]!r}", retryable=False)
@@ -406,7 +406,9 @@ def _identified(
 
 def _checked_headers(headers: dict[str, str] | None) -> dict[str, str]:
     for name, value in (headers or {}).items():
-        if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name) or not value.isprintable():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise ValueError("headers must be str, names and values")
+        if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name) or not re.fullmatch(r"[ -~]*", value):
             raise ValueError(f"header {name!r} cannot be sent")
         if name.lower() in ("content-length", "transfer-encoding", "content-encoding", "expect", "host"):
             raise ValueError(f"header {name!r} is the client's own")

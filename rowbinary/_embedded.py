@@ -1,9 +1,10 @@
-"""The embedded ClickHouse engine (chdb) as a target of inserts.
+"""The embedded ClickHouse engine (chdb) for a program that has it to itself: the command line.
 
 Rules of the engine: one data path per process; one open insert per connection and no query beside
 it.  It can report success while storing nothing (rows that break a constraint, say), and a
 cancelled insert keeps the parts that it had finished.  So :class:`Insert` looks at what landed,
-and takes back what a failed insert left.
+and takes back what a failed insert left.  (``_embedded_way.py`` is for clients, which share tables
+with other threads and must not take anything back.)
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
+from ._address import settings_clause
+from ._embedded_way import connect_engine, engine_fault
 from ._schema import Schema
 from ._types import quote
-from .errors import RowBinaryError
+from .errors import ServerError
+from .protocol import Table, quote_column
 
-__all__ = ["Embedded", "EngineError", "Insert", "Table", "parse_url"]
+__all__ = ["Embedded", "Insert", "Table"]
 
 # Relatives of MergeTree that merge rows with equal keys while inserting: they may store fewer.
 _MERGING = re.compile(
@@ -27,77 +31,15 @@ _MERGING = re.compile(
 )
 
 
-class EngineError(RowBinaryError):
-    """The engine refused; ``code`` is ClickHouse's error code, ``None`` when it gave none."""
-
-    def __init__(self, message: str, code: int | None = None):
-        super().__init__(message)
-        self.code = code
-
-
-def parse_url(url: str) -> str | None:
-    """The data directory that `url` names, ``None`` for a database in memory.
-
-    ``chdb://memory`` or ``chdb:///directory``; raises ``ValueError`` for anything else.
-    """
-    scheme, separator, rest = url.partition("://")
-    if scheme != "chdb" or not separator:
-        raise ValueError(f"{url!r} is not a chdb:// URL")
-    if rest == "memory":
-        return None
-    if not rest.startswith("/") or not rest.strip("/") or any(char in rest for char in "?#\0"):
-        raise ValueError(f"{url!r} is neither chdb://memory nor chdb:///directory")
-    return rest
-
-
-class Table(NamedTuple):
-    """The name of a table, in the connection's database unless it names another."""
-
-    database: str | None
-    name: str
-
-    @classmethod
-    def parse(cls, text: str) -> Table:
-        """``table`` or ``database.table``, unquoted.  Raises ``ValueError`` for other texts."""
-        parts = text.split(".")
-        if len(parts) > 2 or not all(parts) or "\0" in text:
-            raise ValueError(f"{text!r} is neither a table nor database.table")
-        return cls(parts[0] if len(parts) == 2 else None, parts[-1])
-
-    @property
-    def sql(self) -> str:
-        """The name as SQL has it."""
-        return ".".join(quote_column(part) for part in self if part is not None)
-
-    def condition(self, column: str) -> str:
-        """What selects the table in a system table that has its name in `column`."""
-        database = "currentDatabase()" if self.database is None else quote(self.database)
-        return f"database = {database} AND {column} = {quote(self.name)}"
-
-    def __str__(self) -> str:
-        return ".".join(part for part in self if part is not None)
-
-
-def quote_column(name: str) -> str:
-    """`name` in backticks, whatever it is; dots stay part of it."""
-    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
-
-
 class Embedded:
     """A connection to the embedded engine; a context manager.
 
     `path` is the data directory, made when it is not there; ``None`` is a database in memory.
-    Raises ``ImportError`` without chdb, :class:`EngineError` when the engine cannot start.
+    Raises ``ImportError`` without chdb, :class:`TransportError` when the engine cannot start.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None):
-        import chdb
-
-        connect: Any = chdb.connect
-        try:
-            self._connection = connect(":memory:" if path is None else os.fspath(path))
-        except RuntimeError as error:
-            _refuse(error)
+        self._connection: Any = connect_engine(path)
 
     def __enter__(self) -> Embedded:
         return self
@@ -130,7 +72,11 @@ class Embedded:
         return Schema.from_describe(self.query(f"DESCRIBE TABLE {table.sql}"))
 
     def insert(
-        self, table: Table, columns: tuple[str, ...], format: str, settings: Mapping[str, int] | None = None
+        self,
+        table: Table,
+        columns: tuple[str, ...],
+        format: str,
+        settings: Mapping[str, str | int] | None = None,
     ) -> Insert:
         """Begin an insert of `columns` in `format`, with these settings of the engine."""
         return Insert(self, table, columns, format, settings or {})
@@ -152,7 +98,7 @@ class Insert:
         table: Table,
         columns: tuple[str, ...],
         format: str,
-        settings: Mapping[str, int],
+        settings: Mapping[str, str | int],
     ):
         self._engine = engine
         self._table = table
@@ -164,8 +110,8 @@ class Insert:
         self._before = self._parts()
         self._rows_before = self._count()
         names = ", ".join(map(quote_column, columns))
-        pairs = ", ".join(f"{key}={value}" for key, value in settings.items())
-        statement = f"INSERT INTO {table.sql} ({names})" + (f" SETTINGS {pairs}" if pairs else "")
+        clause = settings_clause((name, str(value)) for name, value in settings.items())
+        statement = f"INSERT INTO {table.sql} ({names}){clause}"
         try:
             self._stream: Any = engine._connection.send_insert(statement, format)
         except RuntimeError as error:
@@ -182,7 +128,7 @@ class Insert:
     def finish(self, rows: int) -> int | None:
         """End the insert of `rows` rows; how many the table holds of them, ``None`` if that is unknowable.
 
-        Raises :class:`EngineError` when the engine refuses, or stored fewer than it should have.
+        Raises :class:`ServerError` when the engine refuses, or stored fewer than it should have.
         The caller then has to :meth:`cancel`.
         """
         try:
@@ -191,9 +137,11 @@ class Insert:
             _refuse(error)
         landed = self._landed()
         if landed is not None and landed < rows and not _MERGING.match(self.table_engine):
-            raise EngineError(
+            raise ServerError(
+                0,
+                "",
                 f"the engine reported success but stored {landed} of {rows} rows "
-                "(a CONSTRAINT of the table, or deduplication, drops rows silently)"
+                "(a CONSTRAINT of the table, or deduplication, drops rows silently)",
             )
         self._release()
         return landed
@@ -203,7 +151,7 @@ class Insert:
         with contextlib.suppress(RuntimeError):  # it may be finished already
             self._stream.cancel()
         for part in sorted(self._parts().keys() - self._before.keys()):
-            with contextlib.suppress(EngineError):
+            with contextlib.suppress(ServerError):
                 self._engine.execute(f"ALTER TABLE {self._table.sql} DROP PART {quote(part)}")
         left = self._landed() or 0
         self._release()
@@ -230,7 +178,7 @@ class Insert:
         """All rows of a table that is not kept in parts."""
         if self._in_parts or self.table_engine == "Null":
             return None
-        with contextlib.suppress(EngineError):  # tables one can only write to
+        with contextlib.suppress(ServerError):  # tables one can only write to
             return int(self._engine.query(f"SELECT count() FROM {self._table.sql}")[0][0])
         return None
 
@@ -240,10 +188,8 @@ class Insert:
 
 
 def _refuse(error: RuntimeError) -> NoReturn:
-    """`error` of chdb as an :class:`EngineError`, without the decoration of its layers."""
-    text = str(error).strip().partition(", Stack trace (")[0]
-    found = re.search(r"Code: (\d+)\. DB::Exception: (.*)", text, re.DOTALL)
-    if not found:
-        raise EngineError(text) from None
-    message = re.sub(r"\s*\(version [^()]*(\([^()]*\))?\)\s*$", "", found[2])
-    raise EngineError(f"{' '.join(message.split())} [code {found[1]}]", int(found[1])) from None
+    """`error` of chdb as a :class:`ServerError`, without the decoration of its layers."""
+    fault = engine_fault(error)
+    if fault is None:
+        raise error
+    raise ServerError(fault.code, fault.name, fault.message) from None

@@ -24,6 +24,9 @@ ExtraRule = Literal["error", "ignore"]
 DuplicateRule = Literal["last", "first", "error"]
 OnError = Literal["raise"] | Callable[[object, int, EncodeError], object]
 
+# How the body of an insert can be compressed: block frames, not at all, or a content encoding of HTTP.
+COMPRESSIONS = ("lz4", "zstd", "none", "http-gzip", "http-lz4", "http-zstd")
+
 # The largest number of nested containers in one Dynamic or JSON value.  The server reads more,
 # but refuses to print what it stored (code 306) somewhere above it.
 MAX_DEPTH = 128

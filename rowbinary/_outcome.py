@@ -27,6 +27,9 @@ from .protocol import Answer, Fault, read_exception
 
 __all__ = ["ExchangeFailed", "Progress", "Statement", "answered", "failed", "may_repeat", "refusal"]
 
+# What a server says, with any code, when the table may have the rows all the same: a view of it has
+# failed, or a flush that goes on was not waited for.
+_LATE = ("while pushing to view", "Wait for async insert timeout")
 Phase = Literal["connect", "send", "answer"]
 
 
@@ -141,7 +144,8 @@ def answered(answer: Answer, statement: Statement, where: str) -> ClientError | 
         target = shorten(answer.headers.get("location", "?"), 200)
         text = f"{where} redirected to {target!r}; redirects are not followed"
     text += _quoted(answer)
-    refused = answer.status in (429, 503) or answer.status < 500 or not statement.insert
+    # Another 2xx is no refusal: a gateway may have put the rows aside.
+    refused = answer.status in (429, 503) or 300 <= answer.status < 500 or not statement.insert
     if refused or not statement.progress.started:
         retryable = answer.status in (429, 502, 503, 504)
         return TransportError(text, query_id=statement.query_id, retryable=retryable, status=answer.status)
@@ -168,9 +172,9 @@ def _quoted(answer: Answer) -> str:
 
 def refusal(fault: Fault, statement: Statement) -> ClientError:
     """The server's exception as an error."""
-    # A view that fails does so when the table itself may have its rows.
-    in_part = not statement.one_block or "while pushing to view" in fault.message
-    stored = statement.insert and in_part and not _codes.before_rows(fault.code)
+    late = any(words in fault.message for words in _LATE)
+    in_part = not statement.one_block and not _codes.before_rows(fault.code)
+    stored = statement.insert and (late or in_part)
     error = ServerError(
         fault.code,
         fault.name,

@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from typing import Any, Protocol, TypeAlias
 
 from . import _api
+from ._options import COMPRESSIONS
 from .frames import _zstd, compress_frame
 
 __all__ = [
@@ -34,7 +35,6 @@ __all__ = [
 Buffer: TypeAlias = "bytes | bytearray | memoryview"
 Packer: TypeAlias = Callable[[Buffer], "bytes | memoryview"]
 
-COMPRESSIONS = ("lz4", "zstd", "none", "http-gzip", "http-lz4", "http-zstd")
 # A chunk waits in the cache between its stages; smaller ones cost more calls, larger ones more memory.
 CHUNK_BYTES = 1 << 20
 _NO_LIMIT = _api._NO_LIMIT

@@ -249,9 +249,11 @@ class Fault(NamedTuple):
 
 
 _MARK = b"\r\n__exception__\r\n"
-_CODE = re.compile(r"Code: (\d{1,9})[.,]")
-_NAME = re.compile(r"\.?\s*\(([A-Z][A-Z0-9_]+)\)\s*$")
-_VERSION = re.compile(r"\s*\((?:official build|version [^()]*(?:\([^()]*\))?)\)\s*$")
+# Errors of the libraries below ClickHouse have another beginning: "Poco::Exception. Code: 1000, ...".
+_CODE = re.compile(r"(?:[\w:]+(?: exception)?\. )?Code: ([0-9]{1,9})[.,]")
+_NAME = re.compile(r"\.?\s?\(([A-Z][A-Z0-9_]+)\)\s*$")
+_VERSION = re.compile(r"\s?\((?:official build|version [^()]*(?:\([^()]*\))?)\)\s*$")
+_NO_TEXT = "the server gave no text"
 _SHOWN = 2_000  # characters of a message
 _TAIL = 32 << 10  # an in-band exception has at most 16 KiB
 
@@ -264,16 +266,14 @@ def read_exception(answer: Answer, *, rows_expected: bool = False) -> Fault | No
     ``__exception__`` marks (with a tag on servers that have one), or as bare text on old servers.
     ``rows_expected``: a body that begins with ``Code:`` may be data.
     """
-    header = answer.headers.get("x-clickhouse-exception-code", "")
-    if header.strip().isdecimal():
-        body = _in_band(answer) or answer.body
-        fault = parse_exception(body, int(header))
-        return fault or Fault(int(header), _codes.name_of(int(header)), "the server gave no text")
+    header = answer.headers.get("x-clickhouse-exception-code", "").strip()
+    if header.isdecimal() and len(header) < 10:
+        return parse_exception(_in_band(answer) or answer.body, int(header))
     if answer.status != 200:
         return parse_exception(answer.body)
     tail = _in_band(answer)
     if tail is not None:
-        return parse_exception(tail) or Fault(0, "", _shown(tail))
+        return parse_exception(tail) or Fault(0, "", _shown(tail) or _NO_TEXT)
     return None if rows_expected else parse_exception(answer.body)
 
 
@@ -304,14 +304,15 @@ def parse_exception(text: bytes, code: int | None = None) -> Fault | None:
     Reads ``Code: N. DB::Exception: ... (NAME) (version ...)`` and the older ``Code: N,
     e.displayText() = DB::Exception: ..., e.what() = DB::Exception``.
     """
-    line = text[:_TAIL].decode(errors="replace").strip()
+    text = text[:_TAIL]
+    line = " ".join(text.decode(errors="replace").split())
     found = _CODE.match(line)
     if not found:
-        return None if code is None else Fault(code, _codes.name_of(code), _shown(text) or "no text")
+        return None if code is None else Fault(code, _codes.name_of(code), _shown(text) or _NO_TEXT)
     number = int(found[1]) if code is None else code
     message = line[found.end() :].partition(", Stack trace")[0].partition("Stack trace:")[0]
     message = re.sub(r",\s*e\.what\(\) = .*$", "", message, flags=re.DOTALL)
-    message = re.sub(r"^\s*e\.displayText\(\) = ", "", message)
+    message = re.sub(r"^\s*(e\.code\(\) = -?[0-9]+, )?(e\.displayText\(\) = )?", "", message)
     message = re.sub(r"^\s*DB::(Net)?Exception:\s*", "", message.strip())
     message = _VERSION.sub("", message)
     name = _NAME.search(message)
@@ -322,4 +323,5 @@ def parse_exception(text: bytes, code: int | None = None) -> Fault | None:
 
 def _shown(text: bytes) -> str:
     words = " ".join(text.decode(errors="replace").split())
-    return words if len(words) <= _SHOWN else words[: _SHOWN - 3] + "..."
+    # The end counts: there it says in which view it happened.
+    return words if len(words) <= _SHOWN else f"{words[: _SHOWN - 505]} ... {words[-500:]}"

@@ -23,8 +23,9 @@ import pytest
 pytest.importorskip("click", reason="the command line needs click")
 pytest.importorskip("rich", reason="the command line needs rich")
 
-from rowbinary._embedded import Embedded, Table
+from rowbinary._embedded import Embedded
 from rowbinary.cli import _command
+from rowbinary.protocol import Table
 
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
@@ -502,9 +503,13 @@ def test_usage_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     sheet = write(tmp_path / "r.csv", "a")
     memory = ("--to", "chdb://memory")
     for arguments, words in [
-        ((path, "-t", "t", "--to", "http://localhost:8123"), "not have"),
-        ((path, "-t", "t", "--to", "postgres://x"), "is not a chdb:// URL"),
-        ((path, "-t", "t", "--to", "chdb://relative/path"), "neither chdb://memory nor chdb:///directory"),
+        ((path, "-t", "t", "--to", "postgres://x"), "must begin with http://, https:// or chdb://"),
+        ((path, "-t", "t", "--to", "http://u:secret@h:x/"), "the URL's port must be a number"),
+        ((path, "-t", "t", "--to", "chdb://relative/path"), "is chdb://memory or chdb:///directory"),
+        ((path, "-t", "t", "--to", "chdb://memory?max_threads=1"), "are given with --settings"),
+        ((path, "-t", "t", "--settings", "max_threads", *memory), "a setting is name=value"),
+        ((path, "-t", "t", "--settings", "query=1", *memory), "'query' is not a setting"),
+        ((path, "-t", "t", "--compression", "bzip2", *memory), "Invalid value for '--compression'"),
         ((path, "-t", "a.b.c", *memory), "neither a table nor database.table"),
         ((tmp_path / "missing.jsonl", "-t", "t", *memory), "missing.jsonl: no such file"),
         ((tmp_path, "-t", "t", "--input-format", "csv", *memory), "is a directory"),

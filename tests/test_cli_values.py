@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from rowbinary import Schema
-from rowbinary._embedded import Table, parse_url
 from rowbinary._infer import infer_columns
 from rowbinary.cli._cells import converter, guess
 from rowbinary.cli._problems import BadLine
+from rowbinary.protocol import Table
 
 INFERRED = [
     ([True], "Bool"),
@@ -110,14 +110,6 @@ def test_cells(type_: str, text: str, value: object) -> None:
 def test_bad_cells(type_: str, text: str) -> None:
     with pytest.raises(BadLine):
         converter(Schema([("c", type_)]).types[0], defaults=True)(text)
-
-
-def test_parse_url() -> None:
-    assert parse_url("chdb://memory") is None
-    assert parse_url("chdb:///var/lib/x") == "/var/lib/x"
-    for bad in ("chdb:", "chdb://", "chdb:///", "chdb://x", "file:///x", "chdb:///a?b=1"):
-        with pytest.raises(ValueError, match="chdb"):
-            parse_url(bad)
 
 
 @pytest.mark.parametrize(

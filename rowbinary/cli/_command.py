@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
 import click
 
 from .. import __version__
+from .._options import COMPRESSIONS
 from ._insert import Job, Outcome, Progress, Source
 from ._insert import run as run_insert
 from ._problems import Aborted, UsageProblem
@@ -56,7 +58,10 @@ def cli() -> None:
 @cli.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--table", "-t", required=True, help="Table, or database.table.")
-@click.option("--to", "url", required=True, metavar="URL", help="chdb://memory or chdb:///directory.")
+@click.option(
+    "--to", "url", required=True, metavar="URL", envvar="ROWBINARY_URL", show_envvar=True,
+    help="http(s)://user:password@host:port/database, chdb://memory or chdb:///directory.",
+)  # fmt: skip
 @click.option("--input-format", "kind", type=click.Choice(["jsonl", "csv"]), help="If names do not tell.")
 @click.option("--create", is_flag=True, help="Create the table if it is not there; infer its columns.")
 @click.option(
@@ -65,8 +70,9 @@ def cli() -> None:
 @click.option("--columns", metavar="A,B,...", help="Columns to insert; the names of CSV without header.")
 @click.option("--no-header", is_flag=True, help="The CSV files begin with data; needs --columns.")
 @click.option(
-    "--format", type=click.Choice(FORMATS), default="RowBinaryWithDefaults", show_default=True,
-    help="Format on the wire. Only those with defaults can leave a cell to the column's DEFAULT.",
+    "--format", type=click.Choice(FORMATS),
+    help="Format on the wire; RowBinaryWithDefaults if the server reads it (from 23.8 on). Only formats "
+    "with defaults can leave a cell to the column's DEFAULT.",
 )  # fmt: skip
 @click.option(
     "--json", "json", type=click.Choice(["exact", "text", "string"]), default="exact", show_default=True,
@@ -82,14 +88,22 @@ def cli() -> None:
 )
 @click.option("--batch-rows", type=click.IntRange(1), help="Rows per block (default: the engine's choice).")
 @click.option(
+    "--compression", type=click.Choice(COMPRESSIONS), default="lz4", show_default=True,
+    help="Of the body of http(s):// inserts.",
+)  # fmt: skip
+@click.option(
+    "--settings", multiple=True, metavar="NAME=VALUE", help="A ClickHouse setting; may come several times."
+)
+@click.option(
     "--max-line", type=click.IntRange(1, 1024), default=64, show_default=True, help="MiB a line may have."
 )
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 def insert(columns: str | None, no_header: bool, max_line: int, quiet: bool, **options: Any) -> int:
     """Insert FILEs of JSON Lines or CSV (plain, gzip or zstd; - is stdin) into a table.
 
-    All or nothing, unless --rejects is given: then all good lines. Exit code 0: all in;
-    1: given up, or no line was good; 2: the command is wrong; 3: in, except refused lines.
+    All or nothing, unless --rejects is given: then all good lines. (Over HTTP, blocks of
+    1,048,449 rows that were finished before a failure stay.) Exit code 0: all in; 1: given up,
+    or no line was good; 2: the command is wrong; 3: in, except refused lines.
     """
     names = None if columns is None else tuple(name.strip() for name in columns.split(","))
     job = Job(columns=names, header=not no_header, max_line=max_line << 20, **options)
@@ -107,18 +121,21 @@ def summary(job: Job, outcome: Outcome) -> str:
     """One line about what happened."""
     seconds = max(outcome.seconds, 1e-9)
     parts = [f"{outcome.rows:,} rows inserted into {job.table}"]
-    if outcome.landed is None:
-        parts.append(f"of which a {outcome.table_engine} table cannot tell what it keeps")
-    elif outcome.landed != outcome.rows:
-        parts.append(f"{outcome.landed:,} after merging by the {outcome.table_engine}")
+    landed = outcome.landed
+    if landed.rows is None:
+        parts.append(f"of which a {landed.table_engine} table cannot tell what it keeps")
+    elif landed.rows != outcome.rows:
+        parts.append(f"{landed.rows:,} after merging by the {landed.table_engine}")
     parts.append(f"{outcome.rejected:,} rejected")
     parts.append(
         f"{outcome.seconds:.1f} s, {outcome.rows / seconds:,.0f} rows/s, {_bytes(outcome.read)} read"
     )
+    if landed.sent_bytes != landed.raw_bytes:
+        parts.append(f"{_bytes(landed.raw_bytes)} encoded, {_bytes(landed.sent_bytes)} sent")
     return ", ".join(parts)
 
 
-def _bytes(count: int) -> str:
+def _bytes(count: float) -> str:
     size = float(count)
     for unit in ("B", "kB", "MB"):
         if size < 1000:
@@ -134,10 +151,11 @@ class _Display:
         self._bar: Any = None
         if active:
             from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
+            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
             self._bar = Progress(
-                BarColumn(), TextColumn("{task.fields[rows]:,} rows"), TransferSpeedColumn(),
+                BarColumn(), TextColumn("{task.fields[rows]:,} rows"),
+                TextColumn("{task.fields[raw]} encoded"), TextColumn("{task.fields[sent]} on the wire"),
                 TimeElapsedColumn(), console=Console(stderr=True), transient=True,
             )  # fmt: skip
 
@@ -151,11 +169,18 @@ class _Display:
     def begin(self, source: Source) -> Progress:
         """The function that moves the bar."""
         if self._bar is None:
-            return lambda rows, read: None
+            return lambda rows, read, raw, sent: None
         self._bar.start()
-        task = self._bar.add_task("", total=source.size, rows=0)
+        task = self._bar.add_task("", total=source.size, rows=0, raw="", sent="")
         update: Callable[..., None] = self._bar.update
-        return lambda rows, read: update(task, completed=read, rows=rows)
+        start = time.perf_counter()
+
+        def show(rows: int, read: int, raw: int, sent: int) -> None:
+            seconds = max(time.perf_counter() - start, 1e-3)
+            speeds = {"raw": f"{_bytes(raw / seconds)}/s", "sent": f"{_bytes(sent / seconds)}/s"}
+            update(task, completed=read, rows=rows, **speeds)
+
+        return show
 
 
 def _print(text: str) -> None:

@@ -1,4 +1,4 @@
-"""The insert itself: lines to rows, rows to bytes, bytes to the engine, and what became of them."""
+"""The insert itself: lines to rows, rows to the target, and what became of them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from .. import EncodeError, Schema, iter_encode
-from .._embedded import Embedded, EngineError, Insert, Table, parse_url, quote_column
+from .. import EncodeError, Schema
+from .._address import setting_text
 from .._infer import infer_columns
 from .._options import Format, JsonMode, NaiveRule
-from ..errors import SchemaError
+from ..errors import ClientError, SchemaError
+from ..protocol import Table, quote_column
 from ._files import STDIN, InputFile
 from ._formats import Csv, JsonLines, Parsed, Row, reader
 from ._problems import Aborted, BadLine, UsageProblem
+from ._targets import Landed, Load, Target, connected, reason, remains
 
-_UNKNOWN_TABLE = 60  # the engine's error code
 _SAMPLE_BYTES = 64 << 20  # type inference holds no more of the input than that
 
 
@@ -35,29 +36,30 @@ class Job:
     infer_rows: int = 1000
     columns: tuple[str, ...] | None = None
     header: bool = True
-    format: Format = "RowBinaryWithDefaults"
+    format: Format | None = None
     json: JsonMode = "exact"
     naive: NaiveRule = "utc"
     ignore_unknown: bool = False
     rejects: str | None = None
     batch_rows: int | None = None
+    compression: str = "lz4"
+    settings: tuple[str, ...] = ()
     max_line: int = 64 << 20
 
 
 @dataclass
 class Outcome:
-    """What became of the input.  ``landed`` is what the table holds of it, ``None`` if unknowable."""
+    """What became of the input; ``read`` is bytes of the files."""
 
-    rows: int = 0
-    rejected: int = 0
-    landed: int | None = None
-    read: int = 0
+    rows: int
+    rejected: int
+    landed: Landed
+    read: int
     seconds: float = 0.0
-    table_engine: str = ""
 
 
-Progress = Callable[[int, int], None]
-"""Called now and then with the rows encoded and the bytes read."""
+Progress = Callable[[int, int, int, int], None]
+"""Called now and then with rows, bytes read from the files, bytes encoded, and bytes sent."""
 
 
 class Source:
@@ -181,16 +183,20 @@ def run(job: Job, say: Callable[[str], None], progress: Callable[[Source], Progr
     given up; its text then tells what is in the table.
     """
     started = time.perf_counter()
-    table, path = _target(job)
+    try:
+        table = Table.parse(job.table)
+    except ValueError as error:
+        raise UsageProblem(str(error)) from None
+    settings = _settings(job)
     _check_files(job.files)
     source = Source(job)
     try:
-        with _connect(path) as engine:
-            outcome = _insert(job, source, engine, table, say, progress(source))
-    except EngineError as error:
-        raise Aborted(f"the engine refused: {error}") from None
-    except SchemaError as error:
-        raise Aborted(str(error)) from None
+        with connected(job.url, job.compression) as target:
+            outcome = _insert(job, source, target, table, settings, say, progress(source))
+    except (ClientError, SchemaError) as error:
+        raise Aborted(reason(error)) from None
+    except ValueError as error:  # what the client says of settings, before anything is sent
+        raise UsageProblem(str(error)) from None
     finally:
         source.close()
     outcome.seconds = time.perf_counter() - started
@@ -198,50 +204,62 @@ def run(job: Job, say: Callable[[str], None], progress: Callable[[Source], Progr
 
 
 def _insert(
-    job: Job, source: Source, engine: Embedded, table: Table, say: Callable[[str], None], progress: Progress
+    job: Job,
+    source: Source,
+    target: Target,
+    table: Table,
+    settings: dict[str, str],
+    say: Callable[[str], None],
+    progress: Progress,
 ) -> Outcome:
-    created = job.create and not engine.exists(table)
+    created = job.create and not target.exists(table)
     if created:
         statement = create_statement(table, source.infer(job.infer_rows))
-        engine.execute(statement)
+        target.execute(statement)
         say(statement)
-    insert: Insert | None = None
     try:
-        schema = _chosen(engine.describe(table), job)
-        settings = _settings(job)
-        insert = engine.insert(table, schema.names, job.format, settings)
-        for chunk in _chunks(job, source, schema):
-            insert.append(chunk)
-            progress(source.rows, source.read)
-        landed = insert.finish(source.rows)
+        schema = _chosen(target.describe(table), job)
+        format = target.format(job.format)
+        load = Load(
+            schema,
+            source.iterate(schema, format.endswith("Defaults")),
+            format,
+            job.json,
+            job.naive,
+            job.ignore_unknown,
+            settings,
+            source.refuse,
+        )
+        landed = target.insert(
+            table,
+            lambda: source.rows,
+            load,
+            lambda rows, raw, sent: progress(rows, source.read, raw, sent),
+        )
     except BaseException as error:
-        left = insert.cancel() if insert is not None else 0
+        dropped = None
         if created:
-            engine.execute(f"DROP TABLE IF EXISTS {table.sql}")
-            left = 0
-        raise Aborted(f"{_reason(error)}; {_remains(left, table, created)}") from error
-    return Outcome(source.rows, source.rejected, landed, source.read, 0.0, insert.table_engine)
+            target.execute(f"DROP TABLE IF EXISTS {table.sql}")
+            dropped = table
+        raise Aborted(f"{reason(error)}; {remains(error, dropped)}") from error
+    return Outcome(source.rows, source.rejected, landed, source.read)
 
 
-def _chunks(job: Job, source: Source, schema: Schema) -> Iterator[bytes]:
-    return iter_encode(
-        schema,
-        source.iterate(schema, job.format.endswith("Defaults")),
-        format=job.format,
-        json=job.json,
-        naive=job.naive,
-        extra="ignore" if job.ignore_unknown else "error",
-        on_error=source.refuse,
-    )
-
-
-def _settings(job: Job) -> dict[str, int]:
-    settings = {}
+def _settings(job: Job) -> dict[str, str]:
+    """The settings of the insert.  Raises :class:`UsageProblem` for what is no ``name=value``."""
+    settings: dict[str, str] = {}
     if job.batch_rows is not None:
-        settings = {"max_insert_block_size": job.batch_rows, "min_insert_block_size_rows": job.batch_rows}
-        settings["min_insert_block_size_bytes"] = 0
-    if job.json == "string":
-        settings["input_format_binary_read_json_as_string"] = 1
+        rows = str(job.batch_rows)
+        settings = {"max_insert_block_size": rows, "min_insert_block_size_rows": rows}
+        settings["min_insert_block_size_bytes"] = "0"
+    for text in job.settings:
+        name, equals, value = text.partition("=")
+        try:
+            settings[name] = setting_text(name, value)
+        except ValueError as error:
+            raise UsageProblem(str(error)) from None
+        if not equals:
+            raise UsageProblem(f"--settings {text}: a setting is name=value")
     return settings
 
 
@@ -272,25 +290,6 @@ def message(error: EncodeError) -> str:
     )
 
 
-def _reason(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted"
-    if isinstance(error, EngineError):
-        hint = "; --create makes a table" if error.code == _UNKNOWN_TABLE else ""
-        return f"the engine refused: {error}{hint}"
-    if isinstance(error, MemoryError):
-        return "out of memory"
-    if isinstance(error, Aborted | SchemaError):
-        return str(error)
-    raise error  # a bug: with its traceback
-
-
-def _remains(left: int, table: Table, created: bool) -> str:
-    if left:
-        return f"{left} rows of this insert stay in {table}, which cannot take them back"
-    return "nothing was inserted" + (f", {table} was dropped again" if created else "")
-
-
 def _reader(job: Job) -> JsonLines | Csv:
     kinds = {job.kind or _kind(name) for name in job.files}
     if len(kinds) > 1:
@@ -313,15 +312,6 @@ def _kind(name: str) -> str:
     raise UsageProblem(f"{name}: is it jsonl or csv? Say so with --input-format")
 
 
-def _target(job: Job) -> tuple[Table, str | None]:
-    if job.url.startswith(("http://", "https://")):
-        raise UsageProblem("http(s):// targets come with the HTTP client, which this version does not have")
-    try:
-        return Table.parse(job.table), parse_url(job.url)
-    except ValueError as error:
-        raise UsageProblem(str(error)) from None
-
-
 def _check_files(names: tuple[str, ...]) -> None:
     if names.count(STDIN) > 1:
         raise UsageProblem("stdin (-) can be read once only")
@@ -333,19 +323,6 @@ def _check_files(names: tuple[str, ...]) -> None:
             raise UsageProblem(f"{name}: no such file")
         if path.is_dir():
             raise UsageProblem(f"{name}: is a directory")
-
-
-def _connect(path: str | None) -> Embedded:
-    try:
-        if path is not None:
-            Path(path).mkdir(parents=True, exist_ok=True)
-        return Embedded(path)
-    except OSError as error:
-        raise Aborted(f"{path}: cannot be used as a directory: {error.strerror}") from None
-    except ImportError:
-        raise Aborted("chdb:// targets need the embedded engine: pip install 'rowbinary[chdb]'") from None
-    except EngineError as error:
-        raise Aborted(f"the engine cannot start: {error}") from None
 
 
 def _same(first: str, second: str) -> bool:
