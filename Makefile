@@ -25,7 +25,7 @@ need(header.exists(), f"{header} is missing: apt install python3-dev")
 endef
 export PREFLIGHT
 
-.PHONY: help demo test test-slow test-python lint warnings format sanitize bench build clean
+.PHONY: help demo test test-slow test-python test-server lint warnings format sanitize bench build clean
 
 help:
 	@echo "make demo      200,000 spans into an embedded ClickHouse, and what became of them"
@@ -45,7 +45,13 @@ test-slow: $(VENV)/.dev build
 
 # Without the C modules: what a machine without a compiler runs.
 test-python: $(VENV)/.dev build
-	ROWBINARY_IMPL=python $(BIN)/python $(PYTEST) -m "not slow" $(TESTS)
+	ROWBINARY_IMPL=python $(BIN)/python $(PYTEST) -m "not slow and not faults" $(TESTS)
+
+# What a server (ROWBINARY_TEST_URL=http://user:password@host:8123/database) can show, beside the servers that
+# the tests start themselves: ClickHouse 18.16 of Debian, where it is installed, and the embedded engine.
+test-server: $(VENV)/.dev build
+	@test -n "$$ROWBINARY_TEST_URL" || { echo "error: ROWBINARY_TEST_URL is not set"; exit 1; }
+	$(BIN)/python $(PYTEST) -m "not slow" tests/test_client.py tests/test_client_errors.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -96,11 +102,11 @@ $(VENV)/.bench: pyproject.toml | $(VENV)/.made
 # tests that need it skip.  `pytest` rather than `python -m pytest`: the latter would put this
 # directory, with the ordinary build, before the installed package.
 SANITIZED = LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
-	PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
+	PYTHONMALLOC=malloc ROWBINARY_REQUIRE_SERVERS=0 ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
 
 sanitize: $(SAN)/.made
 	ROWBINARY_SANITIZE=1 $(SAN)/bin/python $(PIP) --no-build-isolation --no-deps --force-reinstall .
-	$(SANITIZED) $(SAN)/bin/pytest $(PYTEST_FLAGS) -m "not slow" $(TESTS)
+	$(SANITIZED) $(SAN)/bin/pytest $(PYTEST_FLAGS) -m "not slow and not faults" $(TESTS)
 
 $(SAN)/.made: pyproject.toml
 	@$(PYTHON) -c "$$PREFLIGHT"

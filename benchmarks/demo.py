@@ -280,7 +280,8 @@ def show(console: Console, files: Files, rows: int) -> int:
             outcome = insert(files)
         console.print(
             f"rowbinary insert {files.spans.name} --table {TABLE} --to chdb://...: "
-            f"{outcome.landed.rows:,} rows in {outcome.seconds:.1f} s, {outcome.rows / outcome.seconds:,.0f} rows/s\n",
+            f"{outcome.landed.rows:,} rows in {outcome.seconds:.1f} s, "
+            f"{outcome.rows / outcome.seconds:,.0f} rows/s\n",
             highlight=False,
             soft_wrap=True,
         )

@@ -204,8 +204,8 @@ def setting_text(name: str, value: Setting) -> str:
         return float.__repr__(value)
     if not isinstance(value, str):
         raise ValueError(f"setting {name!r} must be str, int, float or bool, not {type(value).__name__}")
-    if not value.isprintable():
-        raise ValueError(f"setting {name!r} holds characters that cannot be printed")
+    if re.search("[\0\ud800-\udfff]", value):
+        raise ValueError(f"setting {name!r} holds characters that cannot be sent")
     return value
 
 

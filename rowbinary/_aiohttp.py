@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 import struct
 import time
 from collections.abc import AsyncIterator
@@ -20,7 +21,7 @@ import yarl
 from aiohttp import payload
 
 from ._address import Address
-from ._network import Network
+from ._network import Network, proxy_parts, tls_reason
 from ._outcome import ExchangeFailed, Progress
 from ._pipeline import Abandoned, WholeBody
 from .protocol import Answer, Request
@@ -31,7 +32,7 @@ __all__ = ["AioTransport", "AsyncBody", "AsyncStreamBody"]
 _KEEP_ALIVE = 2.0
 # A connection idle for longer is asked (100-continue) before rows are trusted to it.
 TRUSTED_IDLE = 1.0
-_CONTINUE_WAIT = 2.0
+_CONTINUE_WAIT = 1.0  # a server that never answers 100 must not stop the insert
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close() sends a reset
 
 
@@ -117,6 +118,10 @@ class _Flow(payload.Payload):
     async def write(self, writer: Any) -> None:
         self.transport = writer.transport
         self.begun = time.perf_counter()
+        # aiohttp may wait for the answer already (since a 100 Continue), however long the body takes.
+        protocol = writer.protocol
+        wait, protocol.read_timeout = protocol.read_timeout, None
+        protocol.start_timeout()
         try:
             async for piece in _pieces(self.body):
                 self.progress.started = True
@@ -128,6 +133,8 @@ class _Flow(payload.Payload):
             self.error = error
             self.break_off()
             raise
+        finally:
+            protocol.read_timeout = wait
         self.progress.complete = True
         self.progress.send = time.perf_counter() - self.begun
 
@@ -140,6 +147,25 @@ class _Flow(payload.Payload):
         with contextlib.suppress(OSError, AttributeError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         transport.abort()
+
+
+class _Request(aiohttp.ClientRequest):
+    """aiohttp would wait for ``100 Continue`` without end."""
+
+    async def write_bytes(self, *args: Any, **kwargs: Any) -> None:
+        waiting = self._continue
+        if waiting is None:
+            return await super().write_bytes(*args, **kwargs)
+        timer = self.loop.call_later(_CONTINUE_WAIT, _stop_waiting, waiting)
+        try:
+            await super().write_bytes(*args, **kwargs)
+        finally:
+            timer.cancel()
+
+
+def _stop_waiting(waiting: asyncio.Future[bool]) -> None:
+    if not waiting.done():
+        waiting.set_result(True)
 
 
 async def _pieces(body: AsyncBody) -> AsyncIterator[bytes | memoryview]:
@@ -157,11 +183,13 @@ class AioTransport:
     def __init__(self, address: Address, network: Network):
         self._address = address
         self._network = network
+        if network.proxy is not None:
+            proxy_parts(network.proxy)  # one that cannot be used is an error now
         self._tls = network.tls() if address.scheme == "https" else None
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._last_answer = 0.0
-        self.asks = True
+        self._always_ask = False  # the server closes idle connections so early that none can be trusted
 
     async def close(self) -> None:
         """Close all connections."""
@@ -187,19 +215,10 @@ class AioTransport:
                 ),
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
+                request_class=_Request,
                 trace_configs=[timing],
             )
         return self._session
-
-    async def learn(self, request: Request, body: WholeBody, progress: Progress, limit: int) -> Answer:
-        """As :meth:`exchange`, for the first request: it also finds out whether the server, or what
-        stands before it, answers 100-continue.  aiohttp would wait for that without end."""
-        try:
-            async with asyncio.timeout(_CONTINUE_WAIT):
-                return await self.exchange(request, body, progress, limit, ask=True)
-        except TimeoutError:
-            self.asks = False
-        return await self.exchange(request, body, progress, limit)
 
     async def exchange(
         self,
@@ -208,7 +227,6 @@ class AioTransport:
         progress: Progress,
         limit: int,
         *,
-        ask: bool = False,
         on_flow: Any = None,
     ) -> Answer:
         """Send `request` with `body`; the answer, its body cut to `limit` bytes.
@@ -221,7 +239,7 @@ class AioTransport:
             on_flow(flow)
         headers = {**request.headers, **network.headers}
         idle = time.monotonic() - self._last_answer
-        ask = ask or (self.asks and (body.length is None or idle > TRUSTED_IDLE))
+        ask = body.length is None or idle > TRUSTED_IDLE or self._always_ask
         if ask:
             headers["X-ClickHouse-100-Continue"] = "defer"
         answer = None
@@ -242,21 +260,26 @@ class AioTransport:
                     response.close()
                 return answer
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise self._failure(error, flow, None) from error
+            raise self._failure(error, flow, None) from _origin(error)
 
     async def _read(self, response: aiohttp.ClientResponse, flow: _Flow, limit: int) -> Answer:
         headers = {name.lower(): value for name, value in response.headers.items()}
         found = bytearray()
+        early = None if flow.progress.complete else self._network.answer_timeout
         try:
-            while len(found) < limit and (part := await response.content.readany()):
-                found += part
+            async with asyncio.timeout(early):  # an answer that comes early is not bounded by aiohttp
+                while len(found) < limit and (part := await response.content.readany()):
+                    found += part
         except (aiohttp.ClientError, OSError) as error:
-            partial = Answer(response.status, headers, bytes(found))
-            raise self._failure(error, flow, partial) from error
-        self._last_answer = time.monotonic()
+            partial = Answer(response.status, headers, bytes(found), complete=False)
+            raise self._failure(error, flow, partial) from _origin(error)
+        answer = Answer(response.status, headers, bytes(found[:limit]))
+        # Who refuses may be about to go: the next body does not follow unasked.
+        self._last_answer = time.monotonic() if answer.status == 200 else 0.0
+        self._always_ask = answer.keep_alive is not None and answer.keep_alive <= _KEEP_ALIVE
         if flow.progress.complete:
             flow.progress.answer = time.perf_counter() - flow.begun - flow.progress.send
-        return Answer(response.status, headers, bytes(found[:limit]))
+        return answer
 
     def _failure(self, error: BaseException, flow: _Flow, partial: Answer | None) -> ExchangeFailed:
         """`error` of aiohttp, by how far the exchange had come."""
@@ -292,6 +315,13 @@ async def _connected(session: Any, context: Any, params: Any) -> None:
     progress.connect = time.perf_counter() - context.begun
 
 
+def _origin(error: BaseException | None) -> BaseException | None:
+    """What is behind `error`: aiohttp's own errors hold headers and proxies, with their passwords."""
+    while isinstance(error, aiohttp.ClientError):
+        error = error.__cause__
+    return error
+
+
 def _reason(error: BaseException) -> str:
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "the connection was closed without an answer"
@@ -301,8 +331,12 @@ def _reason(error: BaseException) -> str:
         return f"the answer is not HTTP: {' '.join(error.message.split())[:200]}"
     if isinstance(error, aiohttp.ClientPayloadError):
         return "the answer broke off"
+    origin = _origin(error)
+    if isinstance(origin, ssl.SSLError):
+        return tls_reason(origin)
     if isinstance(error, aiohttp.ClientConnectorError) and error.errno:
-        return os.strerror(error.errno)
+        proxy = "the proxy failed: " if isinstance(error, aiohttp.ClientProxyConnectionError) else ""
+        return proxy + os.strerror(error.errno)
     cause: BaseException | None = error
     while cause is not None:
         if (

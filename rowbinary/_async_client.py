@@ -22,8 +22,8 @@ __all__ = ["AsyncClient"]
 class AsyncWay(Protocol):
     """How a client reaches its server."""
 
-    async def run(self, statement: Statement, limit: int, first: bool = False) -> Answer:
-        """The answer to a statement without rows; `first` of all to this server."""
+    async def run(self, statement: Statement, limit: int) -> Answer:
+        """The answer to a statement without rows."""
         ...
 
     async def insert(self, job: Job, rows: AsyncRows | None) -> Answer | None:
@@ -181,7 +181,7 @@ class AsyncClient(ClientBase):
 
     async def _know_version(self) -> None:
         if self._version is None:
-            answer = await self._run("SELECT version()", first=True)
+            answer = await self._run("SELECT version()")
             self._learn_version(answer.body.decode(errors="replace"))
 
     async def _run(
@@ -190,7 +190,6 @@ class AsyncClient(ClientBase):
         settings: Settings | None = None,
         query_id: str | None = None,
         limit: int = MAX_RESULT,
-        first: bool = False,
     ) -> Answer:
         statement = self._statement(sql, settings, query_id)
-        return self._checked(await self._way.run(statement, limit + 1, first), statement, limit)
+        return self._checked(await self._way.run(statement, limit + 1), statement, limit)

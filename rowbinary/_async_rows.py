@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import AsyncIterable
 from typing import Any
 
-from ._job import Job
-from ._pipeline import CHUNK_BYTES, Buffer, Encoding
+from ._pipeline import CHUNK_BYTES, Abandoned, Buffer, Encoding
 
 __all__ = ["AsyncRows", "Bridge"]
 
@@ -54,6 +53,8 @@ class Bridge:
         self._batches = rows
         self._source = source
         self._loop = loop
+        self._waiting: asyncio.Task[Any] | None = None
+        self._stopped = False
 
     @property
     def rows(self) -> int | None:
@@ -74,14 +75,23 @@ class Bridge:
     def next(self) -> Buffer:
         """The next chunk."""
         while not self._batches.ended:
-            batch = asyncio.run_coroutine_threadsafe(self._batches.batch(), self._loop).result()
+            batch = asyncio.run_coroutine_threadsafe(self._batch(), self._loop).result()
             chunk = self._source.feed(batch)
             if chunk is not None:
                 return chunk
         return self._source.end()
 
+    async def _batch(self) -> list[object]:
+        if self._stopped:
+            raise Abandoned
+        self._waiting = asyncio.current_task()
+        try:
+            return await self._batches.batch()
+        finally:
+            self._waiting = None
 
-def bridged(job: Job, rows: AsyncRows, source: Encoding) -> Job:
-    """`job`, its chunks made in a thread from rows of this event loop."""
-    job.source = Bridge(rows, source, asyncio.get_running_loop())
-    return job
+    def stop(self) -> None:
+        """Wait for no more rows; to be called on the event loop."""
+        self._stopped = True
+        if self._waiting is not None:
+            self._waiting.cancel()

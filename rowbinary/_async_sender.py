@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
@@ -14,11 +15,11 @@ from typing import Any, ParamSpec, TypeVar
 from . import _retries
 from ._address import Address
 from ._aiohttp import AioTransport, AsyncBody, AsyncStreamBody
-from ._async_rows import AsyncRows, bridged
+from ._async_rows import AsyncRows, Bridge
 from ._embedded_way import EmbeddedWay
 from ._job import Job
 from ._network import Network
-from ._outcome import ExchangeFailed, Progress, Statement, answered, failed
+from ._outcome import ExchangeFailed, Statement, answered, failed
 from ._pipeline import Buffer, Encoding, WholeBody
 from .errors import UnknownStateError
 from .protocol import Answer, Request, statement_request
@@ -38,19 +39,29 @@ class Threads:
 
     def __init__(self) -> None:
         self._executor: ThreadPoolExecutor | None = None
+        self._process = os.getpid()
 
     def submit(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
         """Do `work` in a thread, with the context variables of the caller."""
-        if self._executor is None:
+        if self._executor is None or self._process != os.getpid():  # a fork has no threads of its parent
             self._executor = ThreadPoolExecutor(_THREADS, "rowbinary")
+            self._process = os.getpid()
         run: Any = contextvars.copy_context().run
-        return asyncio.get_running_loop().run_in_executor(self._executor, run, work, *args)
+        return asyncio.get_running_loop().run_in_executor(self._executor, run, _done, work, *args)
 
     def close(self) -> None:
         """Let the threads end."""
         executor, self._executor = self._executor, None
         if executor is not None:
             executor.shutdown(wait=False)
+
+
+def _done(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `work` returns; a future cannot hold a StopIteration."""
+    try:
+        return work(*args, **kwargs)
+    except StopIteration as error:
+        raise RuntimeError("StopIteration was raised where rows are made") from error
 
 
 class AsyncSender:
@@ -68,12 +79,12 @@ class AsyncSender:
         self._threads.close()
         await self._transport.close()
 
-    async def run(self, statement: Statement, limit: int, first: bool = False) -> Answer:
+    async def run(self, statement: Statement, limit: int) -> Answer:
         """The answer to a statement without rows, its body cut to `limit` bytes."""
         request = statement_request(
             self._address, statement.sql, query_id=statement.query_id, settings=statement.settings
         )
-        return await self._exchange(request, statement, WholeBody(request.prefix), limit, first=first)
+        return await self._exchange(request, statement, WholeBody(request.prefix), limit)
 
     async def insert(self, job: Job, rows: AsyncRows | None) -> Answer | None:
         """Send the rows of `job`; ``None`` when there are none."""
@@ -107,19 +118,15 @@ class AsyncSender:
         statement: Statement,
         body: AsyncBody,
         limit: int = ANSWER_LIMIT,
-        first: bool = False,
         on_flow: Any = None,
     ) -> Answer:
         """The good answer; anything else is raised."""
         attempt = 0
         while True:
-            statement.progress = progress = Progress()
+            progress = statement.next_attempt()
             answer, cause = None, None
             try:
-                if first and isinstance(body, WholeBody):
-                    answer = await self._transport.learn(request, body, progress, limit)
-                else:
-                    answer = await self._transport.exchange(request, body, progress, limit, on_flow=on_flow)
+                answer = await self._transport.exchange(request, body, progress, limit, on_flow=on_flow)
                 error = answered(answer, statement, self._where)
             except ExchangeFailed as failure:
                 error, cause = failed(failure, statement, self._where), failure.__cause__
@@ -181,19 +188,22 @@ class AsyncEmbedded:
         self._threads.close()
         self._way.close()
 
-    async def run(self, statement: Statement, limit: int, first: bool = False) -> Answer:
+    async def run(self, statement: Statement, limit: int) -> Answer:
         """The answer to a statement without rows, its body cut to `limit` bytes."""
         return await self._threads.submit(self._way.run, statement, limit)
 
     async def insert(self, job: Job, rows: AsyncRows | None) -> Answer | None:
         """Hand the rows of `job` to the engine; ``None`` when there are none."""
+        bridge = None
         if rows is not None:
             assert isinstance(job.source, Encoding)
-            job = bridged(job, rows, job.source)
+            job.source = bridge = Bridge(rows, job.source, asyncio.get_running_loop())
         done = self._threads.submit(self._way.insert, job)
         try:
             return await asyncio.shield(done)
         except asyncio.CancelledError:
             job.stopped = True
+            if bridge is not None:
+                bridge.stop()
             await asyncio.gather(done, return_exceptions=True)
             raise

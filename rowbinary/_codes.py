@@ -8,34 +8,41 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, TypeAlias
 
-__all__ = ["CODES", "Code", "Verdict", "document", "name_of", "verdict_of"]
+__all__ = ["CODES", "Code", "Stage", "Verdict", "document", "name_of", "stage_of", "verdict_of"]
 
 Verdict: TypeAlias = Literal["later", "again", "once", "never"]
 
-MEANINGS: dict[Verdict, str] = {
-    "later": "refused before it ran: repeat it after a pause; this client does so by itself",
-    "again": "may help to repeat; safe when nothing is stored (`outcome`), or under a deduplication token",
-    "once": "damaged on the way: repeat it once, then look for the cause",
-    "never": "the statement, its rows or the rights are at fault: the same again fails again",
-}
+Stage: TypeAlias = Literal["start", "reading", "any"]
 
-# No statement that ended with one of these began to read rows.
-_BEFORE_ROWS = frozenset(
+# Raised before the server reads rows.
+_START = frozenset(
     {16, 46, 47, 60, 62, 63, 73, 81, 115, 164, 192, 193, 194, 202, 203, 216, 373, 381}
     | {439, 452, 497, 511, 512, 516, 745, 749}
+)
+# Raised while it reads the rows of a block, or checks whether it may write the block at all.
+_READING = frozenset(
+    {3, 6, 20, 27, 33, 36, 39, 40, 44, 50, 53, 89, 108, 117, 128, 131, 246, 271, 349, 354, 432, 469, 691}
+    | {242, 252, 285, 286}
 )
 
 
 class Code(NamedTuple):
-    """One error code.  ``before_rows``: the server had read no row when it raised it."""
+    """One error code.
+
+    ``stage``: when the server raises it. ``"start"``: before it reads rows. ``"reading"``: before it
+    writes the block that it is reading. ``"any"``: also while it writes, when some of the block's
+    partitions may be stored.
+    """
 
     number: int
     name: str
     verdict: Verdict
 
     @property
-    def before_rows(self) -> bool:
-        return self.number in _BEFORE_ROWS
+    def stage(self) -> Stage:
+        if self.number in _START:
+            return "start"
+        return "reading" if self.number in _READING else "any"
 
 
 # fmt: off
@@ -116,6 +123,7 @@ _ROWS: tuple[tuple[int, str, Verdict], ...] = (
 CODES: dict[int, Code] = {number: Code(number, name, verdict) for number, name, verdict in _ROWS}
 
 UNKNOWN_STATUS = 319
+SAME_ID_RUNNING = 216
 # The table is not what the schema says: a cached schema must not be used again.
 SCHEMA_CODES = frozenset({8, 16, 20, 27, 33, 44, 47, 50, 53, 60, 81, 117, 128, 131, 691})
 
@@ -130,18 +138,15 @@ def verdict_of(code: int) -> Verdict:
     return CODES[code].verdict if code in CODES else "never"
 
 
-def before_rows(code: int) -> bool:
-    """Whether the server raises `code` before it reads rows."""
-    return code in CODES and CODES[code].before_rows
+def stage_of(code: int) -> Stage:
+    """When the server raises `code`; ``"any"`` for codes that are not in the table."""
+    return CODES[code].stage if code in CODES else "any"
 
 
 def document() -> str:
     """The Markdown table of ``docs/errors.md``."""
-    lines = ["| code | name | verdict | before rows are read |", "| --- | --- | --- | --- |"]
-    lines += [
-        f"| {code.number} | `{code.name}` | {code.verdict} | {'yes' if code.before_rows else ''} |"
-        for code in CODES.values()
-    ]
+    lines = ["| code | name | verdict | stage |", "| --- | --- | --- | --- |"]
+    lines += [f"| {code.number} | `{code.name}` | {code.verdict} | {code.stage} |" for code in CODES.values()]
     return "\n".join(lines) + "\n"
 
 

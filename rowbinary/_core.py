@@ -231,8 +231,8 @@ class ClientBase:
             stated["input_format_binary_read_json_as_string"] = "1"
         merged = stated | dict(settings_text(how["settings"]))
         known = dict(self._address.settings) | merged
-        # Frames of ours never end where a row does (see Encoding), so even old servers notice a cut.
-        framed = isinstance(source, Encoding) and compression != "none"
+        # Packed pieces of ours do not end where a row does (see Encoding): even old servers notice a cut.
+        framed = isinstance(source, Encoding) and source.cut_inside_rows and compression != "none"
         statement = Statement(
             _query_id(how["query_id"]),
             insert=True,
@@ -248,7 +248,8 @@ class ClientBase:
             [*merged.items(), *self._extra],
             compression,
             statement,
-            _number(known, "max_insert_block_size", BLOCK_ROWS),
+            # The first is another name of the second, in newer servers.
+            _number(known, "max_insert_block_size_rows", _number(known, "max_insert_block_size", BLOCK_ROWS)),
             _number(known, "max_insert_block_size_bytes", 1 << 62),
             how["progress"],
         )
@@ -341,14 +342,15 @@ class ClientBase:
         timings = Timings(
             source.seconds, sum(job.packing), progress.connect, progress.send, progress.answer, total
         )
+        summary = answer.summary
         return InsertResult(
             source.rows,
-            answer.summary.get("written_rows"),
+            summary.get("written_rows"),
             source.raw_bytes,
             progress.sent,
             answer.query_id or job.statement.query_id,
             timings,
-            answer.summary,
+            summary,
         )
 
     def _result(self, answer: Answer) -> QueryResult:
@@ -383,7 +385,7 @@ def _identified(
     if access_token is not None:
         if user is not None or password is not None or address.user or address.password:
             raise ValueError("access_token and user or password cannot both be given")
-        if not access_token.isascii() or not access_token.isprintable() or " " in access_token:
+        if not re.fullmatch("[!-~]+", access_token):
             raise ValueError("access_token must be printable ASCII without blanks")
     if not isinstance(path, str) or not path.startswith("/") or re.search(r"[^!-~]|[?#]", path):
         raise ValueError("path must begin with '/' and be percent-encoded")
@@ -416,7 +418,11 @@ def _checked_headers(headers: dict[str, str] | None) -> dict[str, str]:
 
 
 def _names(what: str, names: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+    if (
+        not isinstance(names, Iterable)
+        or isinstance(names, str)
+        or not all(isinstance(n, str) for n in names)
+    ):
         raise ValueError(f"{what} must be a list of str")
     return tuple(names)
 

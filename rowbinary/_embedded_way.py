@@ -15,6 +15,7 @@ import json
 import os
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,10 +25,13 @@ from ._job import Job
 from ._outcome import Statement, refusal
 from ._types import quote
 from .errors import ServerError, TransportError
-from .protocol import Answer, Fault, parse_exception, quote_column
+from .protocol import MAX_STATEMENT, Answer, Fault, parse_exception, quote_column
 
 __all__ = ["EmbeddedWay", "connect_engine", "engine_fault"]
 
+# The engine counts errors by their codes, and keeps the id of the last query that had each: inserts end
+# one at a time, so that none hides what another met.
+_ENDING = threading.Lock()
 # Parameters of the HTTP interface that are no settings of the engine.
 _HTTP_ONLY = ("role", "session_id", "session_timeout", "session_check", "quota_key")
 
@@ -58,10 +62,8 @@ class EmbeddedWay:
         connection = connect_engine(self._address.directory)
         try:
             if self._address.database is not None:
-                connection.query(f"USE {quote_column(self._address.database)}")
+                _execute(connection, f"USE {quote_column(self._address.database)}", None)
             yield connection
-        except RuntimeError as error:
-            _refuse(error, None)
         finally:
             connection.close()
 
@@ -71,12 +73,8 @@ class EmbeddedWay:
         with self._connection() as connection:
             for name, value in settings.items():
                 if name not in _HTTP_ONLY:
-                    connection.query(f"SET {name} = {quote(value)}")
-            try:
-                result = connection.query(statement.sql, "TabSeparated")
-            except RuntimeError as error:
-                _refuse(error, statement)
-            body = result.bytes()
+                    _execute(connection, f"SET {name} = {quote(value)}", statement)
+            body = _execute(connection, statement.sql, statement).bytes()
             return Answer(200, {}, body[:limit] if len(body) > limit else body)
 
     def insert(self, job: Job) -> Answer | None:
@@ -85,26 +83,29 @@ class EmbeddedWay:
         if not len(chunk):
             return None
         with self._connection() as connection, self._connection() as observer:
-            start = time.perf_counter()
-            stream = self._begin(connection, job)
-            query_id = _query_id(observer, job)
+            start = time.perf_counter() - job.source.seconds  # the first chunk is there already
+            mark = f"rowbinary {uuid.uuid4()}"  # a comment by which the query is found among those that run
+            stream = self._begin(connection, job, mark)
+            query_id = _query_id(observer, mark)
             self._feed(stream, job, chunk)
             progress = job.statement.progress
-            progress.send = time.perf_counter() - start - job.source.seconds
-            written = self._finish(stream, job)
-            self._check_errors(observer, query_id, job)
-            progress.answer = time.perf_counter() - start - job.source.seconds - progress.send
+            fed = time.perf_counter()
+            progress.send = max(0.0, fed - start - job.source.seconds)
+            with _ENDING:
+                written = self._finish(stream, job)
+                self._check_errors(observer, query_id, job)
+            progress.answer = time.perf_counter() - fed
         job.report()
         return Answer(200, {"x-clickhouse-summary": json.dumps({"written_rows": str(written)})})
 
-    def _begin(self, connection: Any, job: Job) -> Any:
+    def _begin(self, connection: Any, job: Job, mark: str) -> Any:
         columns = f" ({', '.join(map(quote_column, job.columns))})" if job.columns else ""
         settings = dict(self._address.settings) | dict(job.settings)
         clause = settings_clause((name, value) for name, value in settings.items() if name not in _HTTP_ONLY)
-        # The comment is how the query is found among those that run.
-        mark = f" /* {_mark(job)} */"
+        sql = f"INSERT /* {mark} */ INTO {job.table.sql}{columns}{clause}"
         try:
-            return connection.send_insert(f"INSERT INTO {job.table.sql}{columns}{clause}{mark}", job.format)
+            _make_room(connection, sql)
+            return connection.send_insert(sql, job.format)
         except RuntimeError as error:
             _refuse(error, job.statement, before_rows=True)
 
@@ -115,7 +116,7 @@ class EmbeddedWay:
             while True:
                 if len(chunk):
                     progress.started = True
-                    stream.append(chunk if isinstance(chunk, bytes) else bytes(chunk))
+                    self._append(stream, job, chunk)
                     progress.sent += len(chunk)
                 job.report()
                 if job.source.ended:
@@ -125,10 +126,14 @@ class EmbeddedWay:
         except BaseException as error:
             with contextlib.suppress(RuntimeError):
                 stream.cancel()
-            if isinstance(error, RuntimeError) and engine_fault(error) is not None:
-                _refuse(error, job.statement)
             job.explain(error)
             raise
+
+    def _append(self, stream: Any, job: Job, chunk: Any) -> None:
+        try:
+            stream.append(chunk if isinstance(chunk, bytes) else bytes(chunk))
+        except RuntimeError as error:
+            _refuse(error, job.statement)
 
     def _finish(self, stream: Any, job: Job) -> int:
         try:
@@ -180,6 +185,21 @@ def engine_fault(error: RuntimeError) -> Fault | None:
     return parse_exception(text[at:].encode()) if at >= 0 else None
 
 
+def _execute(connection: Any, sql: str, statement: Statement | None) -> Any:
+    try:
+        _make_room(connection, sql)
+        return connection.query(sql, "TabSeparated")
+    except RuntimeError as error:
+        _refuse(error, statement)
+
+
+def _make_room(connection: Any, sql: str) -> None:
+    """Let a long statement be parsed, as ``protocol.statement_request`` does."""
+    size = len(sql.encode())
+    if size > MAX_STATEMENT:
+        connection.query(f"SET max_query_size = {size + 1000}")
+
+
 def _refuse(error: RuntimeError, statement: Statement | None, before_rows: bool = False) -> NoReturn:
     fault = engine_fault(error)
     if fault is None:
@@ -190,15 +210,11 @@ def _refuse(error: RuntimeError, statement: Statement | None, before_rows: bool 
     raise refusal(fault, statement) from None
 
 
-def _mark(job: Job) -> str:
-    return f"rowbinary {job.statement.query_id}".replace("*/", "")
-
-
-def _query_id(observer: Any, job: Job) -> str | None:
+def _query_id(observer: Any, mark: str) -> str | None:
     """The id that the engine gave the running insert."""
     found = _rows(
         observer,
-        f"SELECT query_id FROM system.processes WHERE query LIKE {quote('INSERT%' + _mark(job) + '%')}",
+        f"SELECT query_id FROM system.processes WHERE query LIKE {quote(f'INSERT%{mark}%')}",
     )
     return found[0][0] if found else None
 

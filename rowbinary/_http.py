@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import os
+import re
 import socket
 import ssl
 import struct
@@ -23,7 +25,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.wait import wait_for_read
 
 from ._address import Address
-from ._network import Network
+from ._network import Network, proxy_parts, tls_reason
 from ._outcome import ExchangeFailed, Progress
 from ._pipeline import Body
 from .protocol import Answer, Request
@@ -38,6 +40,9 @@ _MARGIN = 1.0
 POISON_WAIT = 10.0  # seconds for the refusal of a body that was broken on purpose
 _CONTINUE_WAIT = 1.0  # a server that never answers 100 must not stop the insert
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close() sends a reset
+# Answers that are none: 100 Continue, 103 Early Hints.
+_INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d")
+_LONGEST_LINE, _MOST_LINES = 1 << 16, 100  # of the head of an answer
 
 
 class _EarlyAnswer(BrokenPipeError):
@@ -78,6 +83,47 @@ class _Flow:
         progress.send = time.perf_counter() - self.begun
 
 
+class _Head:
+    """Reads the head of an answer, and remembers whether it ended."""
+
+    def __init__(self, file: Any):
+        self._file = file
+        self.close = file.close
+        self.last = b""
+
+    def readline(self, limit: int = -1) -> bytes:
+        self.last = self._file.readline(limit)
+        return self.last
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer whose head is complete: the standard library takes the end of a connection for that of
+    the head, and the headers that are missing then may be those that say what went wrong."""
+
+    def begin(self) -> None:
+        file: Any = self.fp
+        head: Any = _Head(file)
+        self.fp = head
+        try:
+            super().begin()
+        finally:
+            if self.fp is head:
+                self.fp = file
+        if not head.last:
+            raise http.client.IncompleteRead(b"")
+
+    def read_status_from(self, line: bytes) -> None:
+        """The status line was read already."""
+        this: Any = self
+        file, this.fp = this.fp, io.BytesIO(line)
+        try:
+            status = this._read_status()
+        except BaseException:
+            file.close()
+            raise
+        this.fp, this._read_status = file, lambda: status
+
+
 class _Wire(HTTPConnection):
     """A connection that knows how far its request has come.
 
@@ -90,6 +136,8 @@ class _Wire(HTTPConnection):
     last_used = 0.0
     connect_seconds = 0.0
     flow: _Flow | None = None
+    waits = 60.0  # for the next bytes of an answer that comes early
+    response_class = _Response
     tls = False
 
     @property
@@ -113,7 +161,7 @@ class _Wire(HTTPConnection):
         flow.ask = flow.ask or time.monotonic() - self.last_used > TRUSTED_IDLE
         if flow.ask:
             headers = {**headers, "Expect": "100-continue", "X-ClickHouse-100-Continue": "defer"}
-        flow.wire, self.flow = self, flow
+        flow.wire, self.flow, self.waits = self, flow, flow.timeout
         flow.body.wake = self.break_off
         self.unfinished = True
         super().request(method, url.removesuffix("/") + flow.target, body=body, headers=headers, **options)
@@ -121,25 +169,48 @@ class _Wire(HTTPConnection):
     def may_send(self) -> bool:
         """Wait for ``100 Continue``: false when there is a final answer instead."""
         self.sock.settimeout(_CONTINUE_WAIT)
-        response = http.client.HTTPResponse(self.sock, method="POST")
         try:
-            version, status, reason = response._read_status()  # type: ignore[attr-defined]
+            begun = self.sock.recv(1)
         except TimeoutError:  # neither: a server, or proxy, that does not know the question
-            response.close()
             return True
-        if status == 100:
-            while response.fp.readline(65537).strip():  # its headers
-                pass
-            response.close()
-            return True
+        line = self._line(begun)
+        while _INTERIM.match(line):
+            self._skip_head()
+            if line[9:12] == b"100":
+                return True
+            line = self._line()
         # It is read on as the answer of this request.
-        response._read_status = lambda: (version, status, reason)  # type: ignore[attr-defined]
+        response = _Response(self.sock, method="POST")
+        response.read_status_from(line)
         self.response_class = lambda *args, **kwargs: response  # type: ignore[assignment]
         return False
 
     def has_answer(self) -> bool:
-        """Whether bytes have come.  With TLS these may be its own, so the question is left open."""
-        return not self.tls and wait_for_read(self.sock, timeout=0.0)
+        """Whether an answer has begun, or the connection was ended.
+
+        With TLS the bytes that have come may be its own, so the question is left open.
+        """
+        while not self.tls and wait_for_read(self.sock, timeout=0.0):
+            begun = self.sock.recv(12, socket.MSG_PEEK)
+            if not _INTERIM.match(begun):
+                return not begun or not b"HTTP/1.1 100".startswith(begun)
+            self._line()  # 100 Continue, later than we waited for it, or once more
+            self._skip_head()
+        return False
+
+    def _line(self, begun: bytes = b"") -> bytes:
+        """The rest of a line; byte by byte, because what follows is for somebody else to read."""
+        line = bytearray(begun)
+        self.sock.settimeout(self.waits)
+        while line[-1:] != b"\n" and len(line) < _LONGEST_LINE and (byte := self.sock.recv(1)):
+            line += byte
+        return bytes(line)
+
+    def _skip_head(self) -> None:
+        for _ in range(_MOST_LINES):
+            if not self._line().strip():
+                return
+        raise http.client.HTTPException("the head of an answer has no end")
 
     def getresponse(self) -> Any:
         if self.flow is not None and self.flow.body.poisoned:
@@ -177,6 +248,11 @@ class _Pool(urllib3.HTTPConnectionPool):
 class _TlsPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _TlsWire
 
+    def _validate_conn(self, conn: Any) -> None:
+        """Connect.  urllib3 would warn of ``verify=False``, which somebody has asked for."""
+        if conn.is_closed:
+            conn.connect()
+
 
 class HttpTransport:
     """Exchanges with one server, over a pool of connections that threads may share."""
@@ -202,15 +278,21 @@ class HttpTransport:
         else:
             self._manager = _proxy_manager(network.proxy, options)
         self._manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-        address = self._address
         # The manager takes URLs apart for every request, which only a proxy for http:// needs.
-        self._through_proxy = network.proxy is not None and address.scheme == "http"
-        self._pool = self._manager.connection_from_host(address.host, address.port, address.scheme)
+        self._through_proxy = network.proxy is not None and self._address.scheme == "http"
+        self._pool = self._new_pool()
         self._process = os.getpid()
 
     def close(self) -> None:
-        """Close all connections that are not in use."""
-        self._manager.clear()
+        """Close all connections that are not in use; the others are closed when they are through."""
+        pool = self._pool
+        self._manager.clear()  # which forgets the pool, but does not close it while somebody holds it
+        self._pool = self._new_pool()
+        pool.close()
+
+    def _new_pool(self) -> urllib3.HTTPConnectionPool:
+        address = self._address
+        return self._manager.connection_from_host(address.host, address.port, address.scheme)
 
     def exchange(
         self,
@@ -258,14 +340,19 @@ class HttpTransport:
         answer = Answer(response.status, headers)
         wire = flow.wire
         if wire is not None:
-            wire.usable_until = time.monotonic() + (answer.keep_alive or USUAL_KEEP_ALIVE) - _MARGIN
-            wire.last_used = time.monotonic()
+            wire.usable_until = (
+                time.monotonic()
+                + (USUAL_KEEP_ALIVE if answer.keep_alive is None else answer.keep_alive)
+                - _MARGIN
+            )
+            # Who refuses may be about to go: the next body does not follow unasked.
+            wire.last_used = time.monotonic() if answer.status == 200 else 0.0
         try:
             while size < limit and (part := response.read(min(1 << 20, limit - size))):
                 parts.append(part)
                 size += len(part)
         except (failures.HTTPError, OSError) as error:
-            partial = Answer(response.status, headers, b"".join(parts))
+            partial = Answer(response.status, headers, b"".join(parts), complete=False)
             raise self._failure(error, flow, partial) from error
         finally:
             if size >= limit:
@@ -304,18 +391,8 @@ class HttpTransport:
 
 def _proxy_manager(proxy: str, options: dict[str, Any]) -> urllib3.ProxyManager:
     """A pool that goes through `proxy`, whose credentials may stand in its URL."""
-    try:
-        parts = urllib3.util.parse_url(proxy)
-        if parts.scheme not in ("http", "https") or not parts.host:
-            raise ValueError
-        headers = {}
-        if parts.auth:
-            from urllib.parse import unquote
-
-            headers = urllib3.make_headers(proxy_basic_auth=unquote(parts.auth))
-        plain = parts._replace(auth=None).url
-    except (ValueError, failures.HTTPError):
-        raise ValueError("proxy must be a URL, http(s)://user:password@host:port") from None
+    plain, login = proxy_parts(proxy)
+    headers = urllib3.make_headers(proxy_basic_auth=login) if login else None
     return urllib3.ProxyManager(plain, proxy_headers=headers, **options)
 
 
@@ -334,8 +411,12 @@ def _reason(error: BaseException) -> str:
     cause = _cause(error)
     if isinstance(cause, http.client.RemoteDisconnected):
         return "the connection was closed without an answer"
+    if isinstance(cause, http.client.IncompleteRead):
+        return "the answer broke off"
+    if isinstance(cause, http.client.BadStatusLine):
+        return f"the answer is not HTTP: {str(cause)[:100]!r}"
     if isinstance(cause, ssl.SSLError):
-        return f"TLS: {cause.reason or cause}"
+        return tls_reason(cause)
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror
     return " ".join(str(cause).split())[:300] or type(cause).__name__

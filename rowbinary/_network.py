@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import ssl
 from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
 
-__all__ = ["Network"]
+__all__ = ["Network", "proxy_parts", "tls_reason"]
 
 
 @dataclass(frozen=True)
@@ -53,3 +54,22 @@ class Network:
                 f"client_cert {os.fspath(self.client_cert or '')!r} cannot be used: {error}"
             ) from None
         return context
+
+
+def proxy_parts(proxy: str) -> tuple[str, str | None]:
+    """The URL of a proxy without its login, and ``user:password``.  Raises ``ValueError``."""
+    try:
+        parts = urlsplit(proxy)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+            raise ValueError
+    except (ValueError, TypeError, AttributeError):
+        raise ValueError("proxy must be a URL, http(s)://user:password@host:port") from None
+    login, _, place = parts.netloc.rpartition("@")
+    return f"{parts.scheme}://{place}", unquote(login) or None
+
+
+def tls_reason(error: ssl.SSLError) -> str:
+    """What is wrong, in a few words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"TLS: {error.reason}: {error.verify_message}"
+    return f"TLS: {error.reason or error}"

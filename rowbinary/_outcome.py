@@ -3,8 +3,10 @@
 An insert is committed, refused, or unknown, and nothing here guesses.  "Refused" is said only when
 
 - no byte of the body had left this machine, or
-- the server said so, and either does so before it reads rows or had all rows in one block, or
-- the body broke before its end, all rows were in one block, and the server notices broken bodies.
+- the server raised an error that it raises before it reads rows (``_codes.py``), or before it writes the
+  block it is reading, when all rows were in that block, or
+- the body broke before its end, all rows were in one block, and the server notices broken bodies, or
+- something before the server refused the request, in a way that says it did not pass it on.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ __all__ = ["ExchangeFailed", "Progress", "Statement", "answered", "failed", "may
 
 # What a server says, with any code, when the table may have the rows all the same: a view of it has
 # failed, or a flush that goes on was not waited for.
-_LATE = ("while pushing to view", "Wait for async insert timeout")
+_LATE = ("while pushing to view", "Wait for async insert timeout", "Received from ")
 Phase = Literal["connect", "send", "answer"]
 
 
@@ -54,7 +56,8 @@ class Statement:
 
     ``one_block``: the server makes one block of all rows so far, which it stores whole or not at
     all; ``cuts_noticed``: it refuses a body that ends too early; ``token``: a deduplication token
-    makes repeating safe; ``rows_expected``: a good answer has a body; ``progress``: of the last attempt.
+    makes repeating safe; ``rows_expected``: a good answer has a body; ``progress``: of the last attempt;
+    ``sent_before``: an attempt before the last one has sent of its body.
     ``sql`` and ``settings`` are those of statements that are no inserts.
     """
 
@@ -67,6 +70,13 @@ class Statement:
     token: bool = False
     rows_expected: bool = False
     progress: Progress = field(default_factory=Progress)
+    sent_before: bool = False
+
+    def next_attempt(self) -> Progress:
+        """Begin anew."""
+        self.sent_before = self.sent_before or self.progress.started
+        self.progress = Progress()
+        return self.progress
 
 
 class ExchangeFailed(Exception):
@@ -144,12 +154,21 @@ def answered(answer: Answer, statement: Statement, where: str) -> ClientError | 
         target = shorten(answer.headers.get("location", "?"), 200)
         text = f"{where} redirected to {target!r}; redirects are not followed"
     text += _quoted(answer)
-    # Another 2xx is no refusal: a gateway may have put the rows aside.
-    refused = answer.status in (429, 503) or 300 <= answer.status < 500 or not statement.insert
-    if refused or not statement.progress.started:
-        retryable = answer.status in (429, 502, 503, 504)
+    if _not_passed_on(answer, statement):
+        retryable = answer.status in (408, 429, 502, 503, 504)
         return TransportError(text, query_id=statement.query_id, retryable=retryable, status=answer.status)
     return UnknownStateError(f"{text}; {_advice(statement)}", query_id=statement.query_id)
+
+
+def _not_passed_on(answer: Answer, statement: Statement) -> bool:
+    """Whether the HTTP status of something that is not ClickHouse means that nothing is stored."""
+    progress, status = statement.progress, answer.status
+    if not progress.started:
+        return True
+    if not progress.complete:  # what was passed on of the body has no end
+        return statement.one_block and statement.cuts_noticed
+    # A proxy also says 503 when the server went away with the request; not when it asks to wait.
+    return (300 <= status < 500 and status != 408) or (status == 503 and answer.retry_after is not None)
 
 
 def _wrong_success(answer: Answer, statement: Statement, where: str) -> ClientError | None:
@@ -172,9 +191,11 @@ def _quoted(answer: Answer) -> str:
 
 def refusal(fault: Fault, statement: Statement) -> ClientError:
     """The server's exception as an error."""
-    late = any(words in fault.message for words in _LATE)
-    in_part = not statement.one_block and not _codes.before_rows(fault.code)
-    stored = statement.insert and (late or in_part)
+    stage = _codes.stage_of(fault.code)
+    refused = stage == "start" or (stage == "reading" and statement.one_block)
+    if fault.code == _codes.SAME_ID_RUNNING and statement.sent_before:
+        refused = False  # what runs is an attempt of ours, whatever was said about it
+    stored = statement.insert and (not refused or any(words in fault.message for words in _LATE))
     error = ServerError(
         fault.code,
         fault.name,

@@ -40,6 +40,7 @@ CHUNK_BYTES = 1 << 20
 _NO_LIMIT = _api._NO_LIMIT
 
 
+@functools.lru_cache
 def packer(compression: str) -> Packer:
     """What packs a chunk for `compression`; its results, one after another, are the body.
 
@@ -102,11 +103,17 @@ class Encoding:
         self._rows = _api._iterator(rows)
         self._on_error = encoder._on_error
         self._limit = chunk_bytes
+        self._least_row = sum(len(node.zero) for node in encoder.schema.plan.nodes)
         self._header: bytes = encoder._header
         self.rows: int | None = 0
         self.raw_bytes = 0
         self.seconds = 0.0
         self.ended = False
+
+    @property
+    def cut_inside_rows(self) -> bool:
+        """Whether it is certain that no piece but the last ends with a row: rows have two bytes or more."""
+        return self._least_row > 1
 
     @property
     def encoded_bytes(self) -> int:
@@ -146,8 +153,10 @@ class Encoding:
         chunk = encoder.take()
         self.ended = last and exhausted
         if self.ended or not chunk:
+            if not self.rows and not self.raw_bytes:
+                return b""  # a header without rows is no body
             self.raw_bytes += len(chunk)
-            return chunk if self.rows else b""
+            return chunk
         encoder.append(chunk[-1:])
         self.raw_bytes += len(chunk) - 1
         return memoryview(chunk)[:-1]

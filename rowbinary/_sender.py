@@ -16,7 +16,7 @@ from ._address import Address
 from ._http import HttpTransport
 from ._job import Job
 from ._network import Network
-from ._outcome import ExchangeFailed, Progress, Statement, answered, failed
+from ._outcome import ExchangeFailed, Statement, answered, failed
 from ._pipeline import Body, Buffer, StreamBody, WholeBody
 from .errors import UnknownStateError
 from .protocol import Answer, Request, statement_request
@@ -38,6 +38,7 @@ class Sender:
         self._transport = HttpTransport(address, network)
         self._lock = threading.Lock()
         self._packers: ThreadPoolExecutor | None = None
+        self._process = os.getpid()
 
     def close(self) -> None:
         """Close what is idle."""
@@ -73,7 +74,7 @@ class Sender:
         """The good answer; anything else is raised."""
         attempt = 0
         while True:
-            statement.progress = progress = Progress()
+            progress = statement.next_attempt()
             answer, cause = None, None
             try:
                 answer = self._transport.exchange(request, body, progress, limit)
@@ -125,8 +126,9 @@ class Sender:
 
     def _pack(self, job: Job, chunk: Buffer) -> Future[bytes | memoryview]:
         with self._lock:
-            if self._packers is None:
+            if self._packers is None or self._process != os.getpid():  # a fork has no threads of its parent
                 self._packers = ThreadPoolExecutor(PACKERS, "rowbinary-pack")
+                self._process = os.getpid()
             return self._packers.submit(job.pack, chunk)
 
     def _check_refusal(self, job: Job, body: StreamBody, done: Future[Answer], error: Exception) -> None:

@@ -96,6 +96,12 @@ def insert_statement(table: Table, columns: Sequence[str], format: str) -> str:
     """
     if not isinstance(format, str) or not _FORMAT.fullmatch(format):
         raise ValueError(f"{format!r} is not the name of a format")
+    return _insert_statement(table, tuple(columns), format)
+
+
+# An ingest service has few statements, and sends each many times.
+@functools.lru_cache(maxsize=256)
+def _insert_statement(table: Table, columns: tuple[str, ...], format: str) -> str:
     names = f" ({', '.join(map(quote_column, columns))})" if columns else ""
     return f"INSERT INTO {table.sql}{names} FORMAT {format}"
 
@@ -188,7 +194,7 @@ def _target(address: Address, statement: str | None, settings: list[tuple[str, s
     return f"{address.path}?{urlencode(pairs, quote_via=url_quote, safe='')}{query}"
 
 
-@functools.lru_cache(maxsize=256)  # an ingest service has few statements, and sends each many times
+@functools.lru_cache(maxsize=256)
 def _url_text(statement: str) -> str:
     return url_quote(statement, safe="")
 
@@ -206,12 +212,14 @@ def _user_agent() -> str:
 class Answer:
     """An HTTP answer.
 
-    ``headers`` have lower-case names; ``body`` may be cut to what a client is willing to hold.
+    ``headers`` have lower-case names; ``body`` may be cut to what a client is willing to hold;
+    ``complete``: it came to its proper end.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes = b""
+    complete: bool = True
 
     @property
     def query_id(self) -> str | None:
@@ -250,9 +258,12 @@ class Fault(NamedTuple):
 
 _MARK = b"\r\n__exception__\r\n"
 # Errors of the libraries below ClickHouse have another beginning: "Poco::Exception. Code: 1000, ...".
-_CODE = re.compile(r"(?:[\w:]+(?: exception)?\. )?Code: ([0-9]{1,9})[.,]")
+_CODE = re.compile(r"(?:(?:Poco::Exception|std::exception|Unknown exception)\. )?Code: ([0-9]{1,9})[.,]")
 _NAME = re.compile(r"\.?\s?\(([A-Z][A-Z0-9_]+)\)\s*$")
 _VERSION = re.compile(r"\s?\((?:official build|version [^()]*(?:\([^()]*\))?)\)\s*$")
+# What 18.16 puts behind rows: bare text, and the answer ends as usual.
+_OLDEST = re.compile(rb"Code: \d{1,9}, e\.displayText\(\) = .*e\.what\(\) = DB::Exception\s*\Z", re.DOTALL)
+_BEHIND_ROWS = re.compile(rb"Code: \d{1,9}(\. DB::|, e\.displayText)")
 _NO_TEXT = "the server gave no text"
 _SHOWN = 2_000  # characters of a message
 _TAIL = 32 << 10  # an in-band exception has at most 16 KiB
@@ -267,17 +278,18 @@ def read_exception(answer: Answer, *, rows_expected: bool = False) -> Fault | No
     ``rows_expected``: a body that begins with ``Code:`` may be data.
     """
     header = answer.headers.get("x-clickhouse-exception-code", "").strip()
-    if header.isdecimal() and len(header) < 10:
-        return parse_exception(_in_band(answer) or answer.body, int(header))
+    if header:
+        code = int(header) if header.isdecimal() and len(header) < 10 else 0
+        return parse_exception(_in_band(answer, False) or answer.body, code)
     if answer.status != 200:
         return parse_exception(answer.body)
-    tail = _in_band(answer)
+    tail = _in_band(answer, rows_expected)
     if tail is not None:
         return parse_exception(tail) or Fault(0, "", _shown(tail) or _NO_TEXT)
     return None if rows_expected else parse_exception(answer.body)
 
 
-def _in_band(answer: Answer) -> bytes | None:
+def _in_band(answer: Answer, rows_expected: bool) -> bytes | None:
     """The exception that a body ends with."""
     tail = answer.body[-_TAIL:]
     tag = answer.headers.get("x-clickhouse-exception-tag", "").strip().encode("latin-1", "replace")
@@ -288,14 +300,18 @@ def _in_band(answer: Answer) -> bytes | None:
             return None
         # The message is followed by its length and the tag again.
         return tail[at + len(begin) : -len(end)].rstrip(b" ").rstrip(b"0123456789").rstrip(b"\n")
-    at = tail.rfind(_MARK)
-    return tail[at + len(_MARK) :] if at >= 0 else None
+    # Without a tag rows could hold the marks; but an answer with an exception has no proper end.
+    at = tail.rfind(_MARK) if not (rows_expected and answer.complete) else -1
+    if at >= 0:
+        return tail[at + len(_MARK) :]
+    oldest = _OLDEST.search(tail) if rows_expected else None
+    return oldest[0] if oldest else None
 
 
 def old_in_band(body: bytes) -> Fault | None:
     """The exception that an old server has put behind rows, for a body that cannot be read."""
-    at = body.rfind(b"Code: ", max(0, len(body) - _TAIL))
-    return parse_exception(body[at:]) if at >= 0 else None
+    found = _BEHIND_ROWS.search(body, max(0, len(body) - _TAIL))
+    return parse_exception(body[found.start() :]) if found else None
 
 
 def parse_exception(text: bytes, code: int | None = None) -> Fault | None:
@@ -309,16 +325,16 @@ def parse_exception(text: bytes, code: int | None = None) -> Fault | None:
     found = _CODE.match(line)
     if not found:
         return None if code is None else Fault(code, _codes.name_of(code), _shown(text) or _NO_TEXT)
-    number = int(found[1]) if code is None else code
+    number = code or int(found[1])
     message = line[found.end() :].partition(", Stack trace")[0].partition("Stack trace:")[0]
     message = re.sub(r",\s*e\.what\(\) = .*$", "", message, flags=re.DOTALL)
     message = re.sub(r"^\s*(e\.code\(\) = -?[0-9]+, )?(e\.displayText\(\) = )?", "", message)
-    message = re.sub(r"^\s*DB::(Net)?Exception:\s*", "", message.strip())
+    message = re.sub(r"^\w+::\w*Exception:\s*", "", message.strip())
     message = _VERSION.sub("", message)
     name = _NAME.search(message)
     if name:
         message = message[: name.start()]
-    return Fault(number, name[1] if name else _codes.name_of(number), _shown(message.encode()))
+    return Fault(number, name[1] if name else _codes.name_of(number), _shown(message.encode()) or _NO_TEXT)
 
 
 def _shown(text: bytes) -> str:

@@ -18,7 +18,7 @@ import pytest
 
 import rowbinary
 
-pytest_plugins = ["servers"]
+pytest_plugins = ["servers", "clients"]
 
 VECTORS = pathlib.Path(__file__).parent / "vectors"
 

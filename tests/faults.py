@@ -22,18 +22,19 @@ from loopback import BLOCK, HOST, Loopback, Mode, drain, end
 from request_meter import Meter, Received
 
 Side = Literal["request", "answer"]
-Base = Literal["start", "body", "last chunk", "end"]
+Base = Literal["start", "body", "last chunk", "end", "final"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """What happens to one connection, when `at` bytes after the point `of` were passed on.
 
-    `of` is a point of the request number `request` of the connection, or of its answer ("start" and "body"
-    only): its start, the start of its body, the line of its last chunk (which is not passed on), its end.
+    `of` is a point of the request number `request` of the connection, or of its answer ("start", "final" and
+    "body" only): its start, the start of its body, the line of its last chunk (which is not passed on), its
+    end; "final" is where the answer begins behind those that are none, such as 100 Continue.
     """
 
-    do: Literal["pass", "refuse", "cut", "stall", "half-close", "garbage"] = "pass"
+    do: Literal["pass", "refuse", "cut", "stall", "half-close", "garbage", "say"] = "pass"
     at: int = 0
     of: Base = "start"
     side: Side = "request"
@@ -76,6 +77,11 @@ def half_close(at: int = 0, of: Base = "start", request: int = 0) -> Plan:
 def garbage(data: bytes, at: int = 0, of: Base = "start", request: int = 0) -> Plan:
     """Answer these bytes instead of the server (at once, or of="end": after the request), and close."""
     return Plan("garbage", at, of, "request", request, data=data)
+
+
+def say(data: bytes, at: int = 0, of: Base = "start", request: int = 0) -> Plan:
+    """Give the client these bytes as well, and go on."""
+    return Plan("say", at, of, "request", request, data=data)
 
 
 def delay(seconds: float, at: int = 0, of: Base = "start", side: Side = "request", request: int = 0) -> Plan:
@@ -240,19 +246,33 @@ class Connection:
         before = self._answer_size
         self._answer_size += len(data)
         if self.plan.side == "answer" and self.plan.do != "pass":
-            base = 0
-            if self.plan.of == "body":
-                self._answer_head = (self._answer_head + data)[: 1 << 20]
-                base = self._answer_head.find(b"\r\n\r\n") + 4
-            known = base > 3 or self.plan.of != "body"
-            point = base + self.plan.at
-            if known and self._due(point, self._answer_size or 1):
+            self._answer_head = (self._answer_head + data)[: 1 << 20]
+            base = self._answer_base()
+            point = None if base is None else base + self.plan.at
+            if point is not None and self._due(point, self._answer_size or 1):
                 first = max(0, point - before)
                 self._send(self._client, data[:first])
                 self._fire()
                 data = data[first:]
         if self._open:
             self._send(self._client, data)
+
+    def _answer_base(self) -> int | None:
+        """Where in the current answer the point is that `at` counts from, if that is known."""
+        head, start = self._answer_head, 0
+        if self.plan.of == "start":
+            return 0
+        while head[start:].startswith(b"HTTP/1.1 1"):
+            end = head.find(b"\r\n\r\n", start)
+            if end < 0:
+                return None
+            start = end + 4
+        if len(head) < start + 10:
+            return None
+        if self.plan.of == "final":
+            return start
+        end = head.find(b"\r\n\r\n", start)
+        return None if end < 0 else end + 4
 
     def _send(self, to: socket.socket, data: bytes | memoryview) -> None:
         if to is self._server:
@@ -275,6 +295,8 @@ class Connection:
         elif plan.do == "half-close":
             self._sources.remove(self._client)
             self._server.shutdown(socket.SHUT_WR)
+        elif plan.do == "say":
+            self._send(self._client, plan.data)
         elif plan.do == "garbage":
             self._send(self._client, plan.data)
             end(self._server, "rst")

@@ -90,9 +90,14 @@ def start_child(
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
-        env=environment,
+        env=without_sanitizers(os.environ if environment is None else environment),
         start_new_session=True,
     )
+
+
+def without_sanitizers(environment: Mapping[str, str]) -> dict[str, str]:
+    """A server is not what is under test: a sanitizer preloaded into this process is not for it."""
+    return {name: value for name, value in environment.items() if name != "LD_PRELOAD"}
 
 
 def end_child(process: subprocess.Popen[bytes], patience: float = 10.0) -> None:

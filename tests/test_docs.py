@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import pathlib
 import re
+from typing import Any
 
 import pytest
+from front_process import Front
 
 import rowbinary
-from rowbinary import _registry
+from rowbinary import _codes, _registry
 
 ROOT = pathlib.Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -23,6 +26,34 @@ def test_readme_table_is_current() -> None:
     block = re.search(r"<!-- types:.*?-->\n(.*?)<!-- end of types -->", text, re.DOTALL)
     assert block is not None
     assert block[1] == _registry.table()
+
+
+def test_errors_page_is_current() -> None:
+    text = (ROOT / "docs" / "errors.md").read_text()
+    assert text.endswith("<!-- codes: made by rowbinary/_codes.py -->\n" + _codes.document())
+
+
+def test_client_page(front: Front) -> None:
+    """The examples of the client's page run, against a server."""
+    front.query("CREATE DATABASE IF NOT EXISTS logs")
+    columns = "at DateTime, name String, attrs JSON, host String DEFAULT 'here'"
+    front.query(f"CREATE OR REPLACE TABLE logs.spans ({columns}) ENGINE = MergeTree ORDER BY at")
+    text = (ROOT / "docs" / "client.md").read_text()
+    first, second, third = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    row = (0, "start", {"a": 1})
+    url = front.url.replace("http://", "http://alice:secret@") + "/logs"
+    names: dict[str, Any] = {"rows": [(*row, "there")], "bad": []}
+    exec(first.replace("http://user:password@localhost:8123/logs", url), names)
+    assert names["result"].rows == 1
+    names["client"] = rowbinary.Client(url)
+    names["dicts"] = [{"at": 0, "name": "x"}]
+    encoded = rowbinary.encode_rows(names["client"].create_schema("spans"), [(*row, "")] * 2)
+    names["open"] = lambda *arguments: io.BytesIO(encoded)
+    exec("rows = [(0, 'start', {})]\n" + second.splitlines()[0], names)
+    exec("rows = [(0, 'start', {}, ''), (0, 1, {}, '')]\n" + "\n".join(second.splitlines()[1:]), names)
+    assert [row[1] for row, error in names["bad"]] == [1]
+    exec(third, names)
+    assert names["client"].command("SELECT count() FROM spans") == "6"
 
 
 def test_readme_example() -> None:

@@ -53,6 +53,18 @@ def test_constant_memory_of_five_million_rows() -> None:
     run("constant_memory.py", "c", "5000000")
 
 
+@pytest.mark.parametrize("kind", ["sync", "async", "agen"])
+def test_streaming_inserts_take_constant_memory(kind: str) -> None:
+    if kind != "sync":
+        pytest.importorskip("aiohttp", reason="aiohttp is not installed")
+    run("streaming_insert.py", kind, "60000")
+
+
+@pytest.mark.slow
+def test_a_streaming_insert_of_two_gigabytes_takes_constant_memory() -> None:
+    run("streaming_insert.py", "sync", "1000000")
+
+
 def test_every_program_is_run() -> None:
     named = pathlib.Path(__file__).read_text()
     programs = {path.name for path in PROGRAMS.glob("*.py")} - {"common.py"}

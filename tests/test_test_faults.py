@@ -111,7 +111,7 @@ def test_proxy_without_a_plan(canned: Canned, proxy: FaultProxy) -> None:
     with Wire(proxy.port) as wire:
         wire.head("a", CHUNKED)
         wire.reset()
-    until(lambda: proxy.seen[0].client_end == "fin" and proxy.seen[1].client_end == "rst")
+    until(lambda: [one.client_end for one in proxy.seen] == ["fin", "rst"])
 
 
 @pytest.mark.parametrize("mode", ["fin", "rst"])
