@@ -288,8 +288,9 @@ class AioTransport:
         if isinstance(
             error, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError | aiohttp.InvalidURL
         ):
-            certificate = isinstance(error, aiohttp.ClientConnectorCertificateError)
-            return ExchangeFailed("connect", reason, lasting=certificate)
+            lasting = isinstance(error, aiohttp.ClientConnectorCertificateError)
+            lasting = lasting or getattr(error, "status", 0) == 407
+            return ExchangeFailed("connect", reason, lasting=lasting)
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             seconds = network.connect_timeout
             return ExchangeFailed("connect", f"none within {seconds:g} s", timeout=seconds)

@@ -145,7 +145,7 @@ class AsyncClient(ClientBase):
         table = Table.of(table)
         schema = self._schemas.get(table.sql)
         if schema is None:
-            answer = await self._run(f"DESCRIBE TABLE {table.sql} FORMAT JSONCompact")
+            answer = await self._run(f"DESCRIBE TABLE {table.sql} FORMAT JSONCompact", harmless=True)
             schema = self._schemas[table.sql] = Schema.from_describe(describe_rows(answer))
         return schema
 
@@ -181,7 +181,7 @@ class AsyncClient(ClientBase):
 
     async def _know_version(self) -> None:
         if self._version is None:
-            answer = await self._run("SELECT version()")
+            answer = await self._run("SELECT version()", harmless=True)
             self._learn_version(answer.body.decode(errors="replace"))
 
     async def _run(
@@ -190,6 +190,7 @@ class AsyncClient(ClientBase):
         settings: Settings | None = None,
         query_id: str | None = None,
         limit: int = MAX_RESULT,
+        harmless: bool = False,
     ) -> Answer:
-        statement = self._statement(sql, settings, query_id)
+        statement = self._statement(sql, settings, query_id, harmless)
         return self._checked(await self._way.run(statement, limit + 1), statement, limit)

@@ -177,7 +177,7 @@ class Client(ClientBase):
         table = Table.of(table)
         schema = self._schemas.get(table.sql)
         if schema is None:
-            answer = self._run(f"DESCRIBE TABLE {table.sql} FORMAT JSONCompact")
+            answer = self._run(f"DESCRIBE TABLE {table.sql} FORMAT JSONCompact", harmless=True)
             schema = self._schemas[table.sql] = Schema.from_describe(describe_rows(answer))
         return schema
 
@@ -221,7 +221,7 @@ class Client(ClientBase):
 
     def _know_version(self) -> None:
         if self._version is None:
-            self._learn_version(self._run("SELECT version()").body.decode(errors="replace"))
+            self._learn_version(self._run("SELECT version()", harmless=True).body.decode(errors="replace"))
 
     def _schema(self, table: Table, columns: Sequence[str] | None, schema: SchemaLike | None) -> Schema:
         found = self.create_schema(table) if schema is None else Schema.of(schema)
@@ -233,6 +233,7 @@ class Client(ClientBase):
         settings: Settings | None = None,
         query_id: str | None = None,
         limit: int = MAX_RESULT,
+        harmless: bool = False,
     ) -> Answer:
-        statement = self._statement(sql, settings, query_id)
+        statement = self._statement(sql, settings, query_id, harmless)
         return self._checked(self._way.run(statement, limit + 1), statement, limit)

@@ -286,12 +286,14 @@ class ClientBase:
                 stated["async_insert_deduplicate"] = "1" if deduplicate else "0"
         return stated
 
-    def _statement(self, sql: str, settings: Settings | None, query_id: str | None) -> Statement:
+    def _statement(
+        self, sql: str, settings: Settings | None, query_id: str | None, harmless: bool = False
+    ) -> Statement:
         """A statement without rows."""
         if not isinstance(sql, str) or not sql.strip():
             raise ValueError("the statement must be a str that is not empty")
         pairs = (*settings_text(settings), *self._extra)
-        return Statement(_query_id(query_id), sql, pairs, rows_expected=True)
+        return Statement(_query_id(query_id), sql, pairs, rows_expected=True, harmless=harmless)
 
     def _select(self, sql: str) -> str:
         """`sql`, answered in the format that the decoder reads."""

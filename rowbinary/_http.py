@@ -376,7 +376,8 @@ class HttpTransport:
             seconds = network.connect_timeout if timed_out else None
             if timed_out:
                 reason = f"none within {seconds:g} s"
-            lasting = "CERTIFICATE" in reason.upper() or isinstance(error, failures.LocationValueError)
+            lasting = "CERTIFICATE" in reason.upper() or "connection failed: 407" in reason
+            lasting = lasting or isinstance(error, failures.LocationValueError)
             return ExchangeFailed("connect", reason, timeout=seconds, lasting=lasting)
         if not flow.progress.complete and partial is None:
             seconds = network.send_timeout if timed_out else None

@@ -169,6 +169,6 @@ class Job:
         if not self.statement.one_block and not isinstance(error, ClientError):
             error.add_note(
                 f"{self.source.raw_bytes} bytes of rows had been made for {self.table}, more than one block: "
-                f"blocks of {self.block_rows} rows before the last one may be stored "
+                f"some blocks, of {self.block_rows} rows each, may be stored "
                 f"(query id {self.statement.query_id})"
             )

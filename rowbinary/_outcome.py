@@ -58,7 +58,8 @@ class Statement:
     all; ``cuts_noticed``: it refuses a body that ends too early; ``token``: a deduplication token
     makes repeating safe; ``rows_expected``: a good answer has a body; ``progress``: of the last attempt;
     ``sent_before``: an attempt before the last one has sent of its body.
-    ``sql`` and ``settings`` are those of statements that are no inserts.
+    ``sql`` and ``settings`` are those of statements that are no inserts; ``harmless``: of the client's own
+    questions, where it does not matter whether they ran.
     """
 
     query_id: str
@@ -69,6 +70,7 @@ class Statement:
     cuts_noticed: bool = True
     token: bool = False
     rows_expected: bool = False
+    harmless: bool = False
     progress: Progress = field(default_factory=Progress)
     sent_before: bool = False
 
@@ -113,6 +115,9 @@ def failed(failure: ExchangeFailed, statement: Statement, where: str) -> ClientE
         )
     if failure.phase == "send":
         return _broken_body(failure, statement, where)
+    if statement.harmless:
+        kind = TransportError if failure.timeout is None else ConnectTimeoutError
+        return kind(f"no answer from {where}: {failure.reason}", query_id=statement.query_id)
     what = "the whole request was sent" if statement.progress.complete else "the request was sent in part"
     message = f"{what} to {where}, then {failure.reason}; {_advice(statement)}"
     unknown = UnknownStateError if failure.timeout is None else AnswerTimeoutError
@@ -154,7 +159,7 @@ def answered(answer: Answer, statement: Statement, where: str) -> ClientError | 
         target = shorten(answer.headers.get("location", "?"), 200)
         text = f"{where} redirected to {target!r}; redirects are not followed"
     text += _quoted(answer)
-    if _not_passed_on(answer, statement):
+    if statement.harmless or _not_passed_on(answer, statement):
         retryable = answer.status in (408, 429, 502, 503, 504)
         return TransportError(text, query_id=statement.query_id, retryable=retryable, status=answer.status)
     return UnknownStateError(f"{text}; {_advice(statement)}", query_id=statement.query_id)
@@ -174,6 +179,8 @@ def _not_passed_on(answer: Answer, statement: Statement) -> bool:
 def _wrong_success(answer: Answer, statement: Statement, where: str) -> ClientError | None:
     if not statement.progress.complete:
         text = f"{where} answered 200 before it had the whole request"
+        if statement.harmless:
+            return TransportError(text, query_id=statement.query_id, retryable=False, status=200)
         return UnknownStateError(f"{text}; {_advice(statement)}", query_id=statement.query_id)
     if statement.insert and answer.body.strip():
         text = f"{where} answered an insert with a body, not as ClickHouse does{_quoted(answer)}"

@@ -240,7 +240,7 @@ class TransportError(ClientError):
 
 
 class ConnectTimeoutError(TransportError, TimeoutError):
-    """No connection within the connect timeout."""
+    """No connection within the connect timeout, or no answer to what the client asked before it sent rows."""
 
 
 class SendTimeoutError(TransportError, TimeoutError):

@@ -116,7 +116,7 @@ STAGES = (
         (Results(CUT, "U", "T"), Results(HALF, "E", "ET", "", "UT"), Results(STALL, "A", "S")),
     ),
     Stage(
-        "frame", "in the middle of a frame", there("body", lambda edges: edges[0] // 2),
+        "frame", "in the middle of a frame", there("body", lambda edges: edges[0] // 2 + 1),
         (Results(CUT, "U", "T"), Results(HALF, "E", "ET"), Results(STALL, "A", "S")),
     ),
     Stage(

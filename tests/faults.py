@@ -170,7 +170,7 @@ class Connection:
             end(self._client, self.plan.mode)
             return
         if self.plan.rate:
-            self._client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            self._client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, max(4096, self.plan.rate // 20))
         self._server = socket.create_connection((HOST, self._port), 10)
         self._server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sources = [self._client, self._server]

@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from server18 import Server18
 
 from rowbinary import Client
 from rowbinary._address import Address, parse_url, setting_text, settings_clause, settings_text
 from rowbinary._network import Network
-from rowbinary.protocol import Request, insert_request
+from rowbinary.protocol import Request, insert_request, statement_request
 
 SECRET = "s3cr3t-W0rd"
 SPECIAL = string.punctuation + " é☃\U0001f40d\t\n\0"
@@ -57,6 +58,7 @@ SPECIAL = string.punctuation + " é☃\U0001f40d\t\n\0"
             Address("http", "h", 8123, settings=(("a", "1"), ("b", "x&y"), ("c", ""))),
         ),
         ("http://u@h/d?b=me@here", Address("http", "h", 8123, "d", "u", settings=(("b", "me@here"),))),
+        ("http://h?a=x%09y%0Az", Address("http", "h", 8123, settings=(("a", "x\ty\nz"),))),
         ("chdb://memory", Address("chdb")),
         ("chdb://memory?max_threads=1", Address("chdb", settings=(("max_threads", "1"),))),
         ("chdb:///data", Address("chdb", directory="/data")),
@@ -194,6 +196,9 @@ def test_arguments_win_over_the_url() -> None:
         *(({"path": value}, "path must") for value in ("", "x", "/a b", "/é", "/?a", "/#", "/\r\n", None, 5)),
         ({"roles": "admin"}, "roles must be a list of str"),
         ({"roles": [1]}, "roles must be a list of str"),
+        ({"roles": 5}, "roles must be a list of str"),
+        ({"roles": None}, "roles must be a list of str"),
+        ({"roles": b"admin"}, "roles must be a list of str"),
         ({"user": 1}, "user must be str"),
         ({"password": b"s3cr3t-W0rd"}, "password must be str"),
         ({"database": 1}, "database must be str"),
@@ -203,7 +208,12 @@ def test_arguments_win_over_the_url() -> None:
         ({"access_token": SECRET, "url": "http://u@h"}, "cannot both be given"),
         ({"access_token": SECRET, "url": "http://u:@h"}, "cannot both be given"),
         ({"access_token": SECRET, "url": f"http://:{SECRET}@h"}, "cannot both be given"),
-        *(({"access_token": SECRET + more}, "printable ASCII") for more in (" x", "\r\n", "é", "\0")),
+        *(
+            ({"access_token": SECRET + more}, "printable ASCII")
+            for more in (" x", "\r\n", "\n", "é", "\0", "\x7f")
+        ),
+        ({"access_token": ""}, "printable ASCII"),
+        ({"access_token": "", "user": "u"}, "cannot both be given"),
         ({"user": "a:b", "password": SECRET + "é"}, "a user name with ':'"),
         ({"user": "a:é", "password": SECRET}, "a user name with ':'"),
         ({"user": "u", "password": SECRET + "\udcff"}, "UTF-8"),
@@ -289,6 +299,20 @@ class Level(enum.IntEnum):
     HIGH = 3
 
 
+# All controls but NUL, and others that are not printable.
+UNSEEN = [
+    *map(chr, range(1, 32)),
+    "\x7f",
+    "\x80",
+    "\xa0",
+    "\u2028",
+    "\u200b",
+    "\ufeff",
+    "\ufffe",
+    "\U0010ffff",
+]
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -301,6 +325,7 @@ class Level(enum.IntEnum):
         (1e-09, "1e-09"),
         ("", ""),
         ("x y&=é", "x y&=é"),
+        *((f"a{character}b", f"a{character}b") for character in UNSEEN),
         (Level.HIGH, "3"),
         (np.float64(0.5), "0.5"),
     ],
@@ -311,11 +336,39 @@ def test_texts_of_settings(value: Any, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [None, b"x", [1], {}, object(), "a\nb", "\0", "\x7f", "\u2028", "\ud800"], ids=ascii
+    "value",
+    [None, b"x", [1], {}, object(), "\0", "a\0b", "a\n\0", "\ud800", "a\udfffb"],
+    ids=ascii,
 )
 def test_values_that_no_setting_has(value: Any) -> None:
     with pytest.raises(ValueError, match="setting 'name'"):
         setting_text("name", value)
+
+
+@pytest.mark.parametrize("character", UNSEEN, ids=ascii)
+def test_characters_that_nobody_sees_go_percent_encoded(character: str) -> None:
+    settings = settings_text({"name": f"a{character}b"})
+    meant = f"name=a{quote(character, safe='')}b"
+    assert "%" in meant
+    for address, pairs in (
+        (Address("http", "h", 1, settings=settings), ()),
+        (Address("http", "h", 1), settings),
+    ):
+        for request in (
+            insert_request(address, "INSERT", query_id="q", compression="none", settings=pairs),
+            statement_request(address, "SELECT 1", query_id="q", settings=pairs),
+        ):
+            assert request.target.startswith(f"/?{meant}&query_id=q")
+    assert parse_url(f"http://h?{meant}").settings == settings
+
+
+def test_a_real_server_gets_every_character_of_a_setting(server18: Server18) -> None:
+    """Backslashes are those of TabSeparated."""
+    sql = "SELECT value FROM system.settings WHERE name = 'count_distinct_implementation'"
+    settings = {"count_distinct_implementation": "a\tb\nc\rd\x01\x7f é\u2028&=%41+"}
+    answer = "a\\tb\\nc\\rd\x01\x7f é\u2028&=%41+"
+    with Client(server18.url) as client, Client(server18.url, settings=settings) as other:
+        assert client.command(sql, settings=settings) == other.command(sql) == answer
 
 
 @pytest.mark.parametrize("name", ["max_threads", "_x", "a.b", "A1", "role", "session_id", "param_x"])
@@ -355,10 +408,10 @@ def test_names_that_no_setting_has(name: Any) -> None:
 @pytest.mark.engine
 def test_settings_as_a_clause(engine: Any) -> None:
     assert settings_clause(()) == ""
-    comment = "a'b\\c\"`--"
+    comment = "a'b\\c\"`--\t\n\r\x01\x7f\u2028é"
     clause = settings_clause(settings_text({"max_threads": 3, "log_comment": comment}))
-    sql = "SELECT getSetting('max_threads'), getSetting('log_comment') = {!s}" + clause
-    assert engine.query(sql.format("'a\\'b\\\\c\"`--'"), "TSV").bytes() == b"3\t1\n"
+    sql = "SELECT getSetting('max_threads'), hex(getSetting('log_comment'))" + clause
+    assert engine.query(sql, "TSV").bytes().decode().split() == ["3", comment.encode().hex().upper()]
 
 
 # --- secrets --------------------------------------------------------------------------------------

@@ -217,8 +217,18 @@ def test_blocks_before_the_failure_may_stay_and_the_error_says_so(
         "min_insert_block_size_rows": 1000,
         "min_insert_block_size_bytes": 0,
     }
+    # An engine of today drops what waits when rows fail: a block has to be there before.  (Not awaited on
+    # the event loop, which sends; nor on the old server, which buffers a megabyte of the body first.)
+    certain = compression == "lz4" and (not target.modern or rows_client.kind != "agen")
+
+    def rows() -> Iterator[object]:
+        yield from big_rows(20_500)
+        if certain and target.modern:
+            eventually(lambda: target.count(table) >= 1000, True)
+        raise Own("mine")
+
     with pytest.raises(Own) as info:
-        rows_client.insert(table, big_rows(20_500, Own("mine")), settings=settings, compression=compression)
+        rows_client.insert(table, rows(), settings=settings, compression=compression)
     (note,) = info.value.__notes__
     assert f"bytes of rows had been made for {table}, more than one block" in note
     assert "blocks of 1000 rows before the last one may be stored (query id " in note
@@ -233,10 +243,12 @@ def test_blocks_before_the_failure_may_stay_and_the_error_says_so(
     assert int(count) % 1000 == 0
     assert int(count) <= 20_000
     assert unique == count
-    if compression == "lz4":  # a reset may throw away what the server has not read
+    if certain:
         assert int(count) >= 1000
-        if not target.modern:  # today's blocks are made by several threads: any of them may be missing
-            assert int(highest) + 1 == int(count)
+    if (
+        not target.modern and compression == "lz4"
+    ):  # elsewhere several threads make blocks: any may be missing
+        assert int(highest) + 1 == int(count)
 
 
 def test_one_block_has_no_note(client: Facade, target: Target, table: str) -> None:

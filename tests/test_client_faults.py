@@ -40,7 +40,7 @@ def cells(compression: str) -> Iterator[Any]:
                     for how in result.hows:
                         for body in BODIES:
                             if result.of(body, old=False):
-                                slow = how == "stall" and (server, kind) not in FEW
+                                slow = how == "stall" and (server, kind, body) not in FEW
                                 yield pytest.param(
                                     server, kind, stage, how, body, result, compression,
                                     marks=[pytest.mark.slow] if slow or compression != "lz4" else [],
@@ -48,7 +48,8 @@ def cells(compression: str) -> Iterator[Any]:
                                 )  # fmt: skip
 
 
-FEW = {("server18", "sync"), ("front", "async")}
+# Where the silence of a connection is waited for in the ordinary run.
+FEW = {("server18", "sync", "stream"), ("front", "async", "whole"), ("front", "async", "stream")}
 CELLS = [*cells("lz4"), *cells("none"), *cells("http-gzip")]
 
 
@@ -85,11 +86,17 @@ def check(
         expected = result.of(body, bench.old)
         if bench.old and compression == "none":
             expected = expected.replace("T", "TU").replace("S", "SU")  # it may have taken the rest for a body
+        if bench.old and compression == "http-gzip" and how == "half-close":
+            expected += "E"  # an end in the wrong place is an error here
         assert seen.letter in expected, seen
         # A stream waits a second for a 100 Continue.
         bound = sum(limits.values()) + 1 if how == "stall" else 0.0
         assert seen.seconds < bound + MARGIN
-        empty = bench.old and (stage.name, how, body) == ("after head", "half-close", "whole")
+        empty = (
+            bench.old
+            and seen.letter == "+"
+            and (stage.name, how, body) == ("after head", "half-close", "whole")
+        )
         bench.landed(cell, 0 if empty else count, seen)
         bench.healthy(client)
 

@@ -27,7 +27,7 @@ from fault_bench import (
     rows_of,
 )  # fmt: skip
 from fault_cases import STAGES, Body, How, html
-from faults import Canned, Plan, Reply, cut, delay, garbage, one_byte, refuse, say, slow, stall
+from faults import Canned, Plan, Reply, cut, delay, garbage, half_close, one_byte, refuse, say, slow, stall
 from front_process import Front
 from loopback import HOST, Mode
 from server18 import Server18
@@ -69,7 +69,7 @@ def expect(bench: Bench, kind: Kind, plan: Any, body: Body, letters: str, limits
 # --- repeating ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", CUTS)
+@pytest.mark.parametrize("how", ["fin", pytest.param("rst", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["connect", "start", "head", "after head"])
 def test_streams_are_repeated_while_nothing_is_sent(bench: Bench, kind: Kind, name: str, how: How) -> None:
     stage = next(one for one in STAGES if one.name == name)
@@ -82,7 +82,7 @@ def test_streams_are_repeated_while_nothing_is_sent(bench: Bench, kind: Kind, na
 def test_bodies_that_may_have_left_are_not_repeated(bench: Bench, kind: Kind, how: How) -> None:
     """Where the break is noticed before the body is sent, they are, and land once."""
     stage = next(one for one in STAGES if one.name == "start")
-    expect(bench, kind, [stage.plan(how, ()), None], "whole", "+U")
+    expect(bench, kind, [stage.plan(how, ()), None], "whole", "+UT")
 
 
 def error_202(header: bool) -> bytes:
@@ -201,7 +201,7 @@ def test_short_keep_alive(name: str) -> None:
     with made as server:
         bench = Bench(server)
         clients = [Facade(kind, bench.proxy.url, **LONG) for kind in KINDS]
-        for pause in (0.0, 0.5, 0.9, 0.99, 1.0, 1.01, 1.1, 2.0):
+        for pause in (0.0, 0.9, 0.99, 1.0, 1.1, 2.0):
             time.sleep(pause)
             for client in clients:
                 cell = bench.cell()
@@ -219,7 +219,7 @@ def test_short_keep_alive(name: str) -> None:
 @pytest.mark.parametrize(
     ("plan", "body"),
     [
-        pytest.param(slow(50_000_000), "stream", marks=pytest.mark.slow, id="stream slowly"),
+        pytest.param(slow(5_000_000), "stream", id="stream slowly"),
         pytest.param(slow(5_000), "whole", id="slowly"),
         pytest.param(one_byte(), "whole", id="byte by byte"),
         pytest.param(one_byte(), "stream", marks=pytest.mark.slow, id="stream byte by byte"),
@@ -231,7 +231,7 @@ def test_short_keep_alive(name: str) -> None:
     ],
 )
 def test_slow_but_well(bench: Bench, kind: Kind, plan: Plan, body: Body) -> None:
-    seconds = 50.0 if body == "stream" and (plan.one_byte or plan.rate) else 5.0
+    seconds = 50.0 if body == "stream" and plan.one_byte else 5.0
     assert expect(bench, kind, plan, body, "+", {**LONG, "answer_timeout": seconds}) < seconds
 
 
@@ -364,14 +364,17 @@ def test_stopped(mortal: Bench, kind: Kind) -> None:
 # --- what old servers cannot notice ---------------------------------------------------------------
 
 
-def test_old_servers_take_plain_bodies_for_complete(bench_of: Callable[[str], Bench], kind: Kind) -> None:
-    """Without compression, cut between two rows: a part is stored, and the outcome is unknown."""
+@pytest.mark.parametrize(("broken", "letter"), [(cut, "U"), (half_close, "+")])
+def test_old_servers_take_plain_bodies_for_complete(
+    bench_of: Callable[[str], Bench], kind: Kind, broken: Callable[..., Plan], letter: str
+) -> None:
+    """Without compression, cut between two rows: a part is stored; docs/reliability.md says so."""
     bench = bench_of("server18")
     row = 4 + 4 + 1 + 10
-    with bench.client(kind, cut(50 * row, of="body"), compression="none", **LONG) as client:
+    with bench.client(kind, broken(50 * row, of="body"), compression="none", **LONG) as client:
         cell = bench.cell()
         seen = attempt(client, rows_of(cell))
-        assert seen.letter == "U"
+        assert seen.letter == letter
         eventually(lambda: bench.count(cell), 50)
         bench.healthy(client)
 

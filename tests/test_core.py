@@ -146,8 +146,9 @@ def test_other_bad_arguments() -> None:
         for rows in (-1, 1.0, "1"):
             with pytest.raises(ValueError, match="rows must be a count"):
                 client._bytes_job("t", b"", (), "RowBinary", rows, options())  # type: ignore[arg-type]
-        with pytest.raises(ValueError, match="columns must be a list of str"):
-            client._bytes_job("t", b"", "ab", "RowBinary", None, options())
+        for columns in ("ab", b"ab", 5, None, [1], [b"a"]):
+            with pytest.raises(ValueError, match="columns must be a list of str"):
+                client._bytes_job("t", b"", columns, "RowBinary", None, options())  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="neither a table"):
             client._bytes_job("a.b.c", b"", (), "RowBinary", None, options())
         with pytest.raises(ValueError, match="is not the name of a format"):
@@ -207,6 +208,33 @@ def test_where_a_cut_body_is_noticed(
         assert bytes_job(client, compression=compression).statement.cuts_noticed == of_bytes
 
 
+@pytest.mark.parametrize("compression", ["lz4", "zstd", "http-gzip", "none"])
+@pytest.mark.parametrize(
+    ("columns", "long"),
+    [
+        ("x UInt8", False),
+        ("x String", False),
+        ("x Nullable(UInt64)", False),
+        ("x Array(UInt64)", False),
+        ("x UInt16", True),
+        ("x UInt8, y String", True),
+    ],
+)
+def test_where_a_cut_body_of_rows_of_a_byte_is_noticed(columns: str, long: bool, compression: str) -> None:
+    """A row of one byte cannot be cut inside: frames of such rows may end with one."""
+    for version, noticed in (
+        (OLD, long and compression != "none"),
+        ((23, 2), long and compression != "none"),
+        ((23, 3), True),
+        (MODERN, True),
+    ):
+        with client_of(version) as client:
+            how = options(compression=compression)
+            for format in ("RowBinary", None):
+                job = client._rows_job(T, Schema.of(columns), [], format, how, {})
+                assert job.statement.cuts_noticed == noticed
+
+
 @pytest.mark.parametrize(
     ("settings", "rows", "size"),
     [
@@ -215,6 +243,8 @@ def test_where_a_cut_body_is_noticed(
         ({"max_insert_block_size": "0"}, BLOCK_ROWS, 1 << 62),
         ({"max_insert_block_size": "x"}, BLOCK_ROWS, 1 << 62),
         ({"max_insert_block_size_rows": 10}, 10, 1 << 62),  # another name of the same setting
+        ({"max_insert_block_size": 10, "max_insert_block_size_rows": 0}, 10, 1 << 62),
+        ({"max_insert_block_size": 10, "max_insert_block_size_rows": 20}, 20, 1 << 62),
         ({"max_insert_block_size": 20_000_000, "max_insert_block_size_bytes": 99}, 20_000_000, 99),
     ],
 )
@@ -328,8 +358,9 @@ def test_columns_are_chosen_in_the_order_of_the_call() -> None:
         assert found.defaulted == frozenset({"b"})
         with pytest.raises(SchemaError, match="table t has no column 'x' that can be inserted"):
             client._chosen(schema, T, ["a", "x"])
-        with pytest.raises(ValueError, match="columns must be a list of str"):
-            client._chosen(schema, T, "ab")
+        for columns in ("ab", 5):
+            with pytest.raises(ValueError, match="columns must be a list of str"):
+                client._chosen(schema, T, columns)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -361,7 +392,13 @@ def test_results_and_what_is_none() -> None:
         text = b"Code: 241, e.displayText() = DB::Exception: Memory limit, e.what() = DB::Exception\n"
         with pytest.raises(ServerError, match="Memory limit") as caught:
             client._result(Answer(200, {}, body + text))
-        assert caught.value.code == 241
+        assert (caught.value.code, caught.value.name) == (241, "MEMORY_LIMIT_EXCEEDED")
+        outer = b"Code: 279, e.displayText() = DB::Exception: All failed: " + text
+        with pytest.raises(ServerError, match="All failed: Code: 241") as caught:
+            client._result(Answer(200, {}, body + outer))
+        assert caught.value.code == 279
+        with pytest.raises(DecodeError):
+            client._result(Answer(200, {}, body + b"Code: 241, no such text"))
 
 
 def test_results_of_inserts() -> None:

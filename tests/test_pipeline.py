@@ -18,6 +18,7 @@ import lz4.frame
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import schemas, values_of
 
 import rowbinary
 from rowbinary import Encoder, frames
@@ -75,6 +76,37 @@ def test_chunks_are_the_rows_and_end_inside_of_one(
     assert cuts[-1] == len(whole)
     assert edges.isdisjoint(cuts[:-1])
     assert len(cuts) > 1 or size > len(whole)
+
+
+ONE_BYTE = "UInt8; Bool; Enum8('a' = 1); FixedString(1); String; LowCardinality(String); Dynamic; JSON; "
+ONE_BYTE += "JSON(a UInt64); Nullable(UInt64); Nullable(FixedString(9)); Variant(UInt64, String); "
+ONE_BYTE += "Array(UInt64); Map(UInt64, UInt64); Tuple(String); Tuple(UInt8), y Tuple()"
+MORE = "UInt16; FixedString(2); Date; Float64; Tuple(UInt8, String); UInt8, y UInt8; String, y Dynamic"
+
+
+@pytest.mark.parametrize(
+    ("columns", "inside"),
+    [*((text, False) for text in ONE_BYTE.split("; ")), *((text, True) for text in MORE.split("; "))],
+)
+def test_whether_every_cut_is_inside_of_a_row(columns: str, inside: bool, impl: str) -> None:
+    source = Encoding(Encoder(f"x {columns}", implementation=impl), [])
+    assert source.cut_inside_rows is inside
+    drained(source)
+    assert source.cut_inside_rows is inside
+
+
+@given(st.data(), schemas())
+def test_no_row_is_shorter_than_the_least(data: st.DataObject, columns: list[tuple[str, str]]) -> None:
+    row = tuple(data.draw(values_of(kind)) for _, kind in columns)
+    source = Encoding(Encoder(columns, implementation="python"), [row])
+    assert len(b"".join(drained(source))) >= source._least_row
+    assert source.cut_inside_rows == (source._least_row >= 2)
+
+
+def test_chunks_of_rows_of_one_byte_may_end_with_a_row(impl: str) -> None:
+    source = Encoding(Encoder("x UInt8", implementation=impl), [(1,), (2,), (3,)], 2)
+    assert drained(source) == [b"\1", b"\2", b"\3"]
+    assert not source.cut_inside_rows
 
 
 @pytest.mark.parametrize("format", FORMATS)
