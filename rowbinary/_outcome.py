@@ -11,6 +11,7 @@ An insert is committed, refused, or unknown, and nothing here guesses.  "Refused
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -32,6 +33,8 @@ __all__ = ["ExchangeFailed", "Progress", "Statement", "answered", "failed", "may
 # What a server says, with any code, when the table may have the rows all the same: a view of it has
 # failed, or a flush that goes on was not waited for.
 _LATE = ("while pushing to view", "Wait for async insert timeout", "Received from ")
+# What a server says, with any code, when the reader of the rows has failed: no block is written by then.
+_READER = re.compile(r"\(at row \d+\)|\(while reading header\)|While executing \w*InputFormat")
 Phase = Literal["connect", "send", "answer"]
 
 
@@ -199,10 +202,12 @@ def _quoted(answer: Answer) -> str:
 def refusal(fault: Fault, statement: Statement) -> ClientError:
     """The server's exception as an error."""
     stage = _codes.stage_of(fault.code)
-    refused = stage == "start" or (stage == "reading" and statement.one_block)
+    reading = stage == "reading" or _READER.search(fault.message) is not None
+    refused = stage == "start" or (statement.insert and statement.one_block and reading)
     if fault.code == _codes.SAME_ID_RUNNING and statement.sent_before:
         refused = False  # what runs is an attempt of ours, whatever was said about it
-    stored = statement.insert and (not refused or any(words in fault.message for words in _LATE))
+    late = any(words in fault.message for words in _LATE)
+    stored = not statement.harmless and (late or not refused)
     error = ServerError(
         fault.code,
         fault.name,

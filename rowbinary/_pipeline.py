@@ -103,7 +103,9 @@ class Encoding:
         self._rows = _api._iterator(rows)
         self._on_error = encoder._on_error
         self._limit = chunk_bytes
-        self._least_row = sum(len(node.zero) for node in encoder.schema.plan.nodes)
+        nodes = encoder.schema.plan.nodes
+        marked = encoder.format.endswith("Defaults")  # a DEFAULT is one byte, whatever the type
+        self._least_row = len(nodes) if marked else sum(len(node.zero) for node in nodes)
         self._header: bytes = encoder._header
         self.rows: int | None = 0
         self.raw_bytes = 0

@@ -262,7 +262,7 @@ _CODE = re.compile(r"(?:(?:Poco::Exception|std::exception|Unknown exception)\. )
 _NAME = re.compile(r"\.?\s?\(([A-Z][A-Z0-9_]+)\)\s*$")
 _VERSION = re.compile(r"\s?\((?:official build|version [^()]*(?:\([^()]*\))?)\)\s*$")
 # What 18.16 puts behind rows: bare text, and the answer ends as usual.
-_OLDEST = re.compile(rb"Code: \d{1,9}, e\.displayText\(\) = .*e\.what\(\) = DB::Exception\s*\Z", re.DOTALL)
+_OLDEST = re.compile(rb"Code: \d{1,9}, e\.displayText\(\) = .*e\.what\(\) = DB::\w*Exception\s*\Z", re.DOTALL)
 _BEHIND_ROWS = re.compile(rb"Code: \d{1,9}(\. DB::|, e\.displayText)")
 _NO_TEXT = "the server gave no text"
 _SHOWN = 2_000  # characters of a message

@@ -35,6 +35,7 @@ def statement(
     cuts_noticed: bool = True,
     token: bool = False,
     rows_expected: bool = False,
+    harmless: bool = False,
 ) -> Statement:
     progress = Progress(
         started=sent != "nothing", complete=sent == "whole", sent=77 if sent != "nothing" else 0
@@ -46,6 +47,7 @@ def statement(
         cuts_noticed=cuts_noticed,
         token=token,
         rows_expected=rows_expected,
+        harmless=harmless,
         progress=progress,
     )
 
@@ -150,7 +152,7 @@ def test_an_exception_behind_rows_breaks_the_answer_off(rows_expected: bool) -> 
     error = failed(
         ExchangeFailed("answer", "reset", partial=Answer(200, {}, body, complete=False)), made, WHERE
     )
-    check(error, ServerError, "refused", False, "SOME_NAME (395): Thrown")
+    check(error, ServerError, "unknown", False, "SOME_NAME (395): Thrown")
     found = answered(Answer(200, {}, body), made, WHERE)  # its end was the proper one: these are rows
     assert (found is None) == rows_expected
 
@@ -357,3 +359,17 @@ def test_how_errors_are_caught() -> None:
     ]
     for made, outcome, retryable in defaults:
         assert (made.outcome, made.retryable, made.query_id) == (outcome, retryable, None)
+
+
+@pytest.mark.parametrize("timeout", [None, 3.0])
+def test_what_the_client_asks_for_itself_is_never_unknown(timeout: float | None) -> None:
+    """Its version, a table's columns: no row was sent, and asking does no harm."""
+    made = statement(insert=False, harmless=True)
+    error = failed(ExchangeFailed("answer", "reset", timeout=timeout), made, WHERE)
+    kind = TransportError if timeout is None else ConnectTimeoutError
+    check(error, kind, "refused", True, "no answer from", "reset")
+    for status in (500, 502, 504):
+        kept = answered(Answer(status, {}, BAD_GATEWAY), made, WHERE)
+        check(kept, TransportError, "refused", status != 500, str(status))
+    early = answered(Answer(200, {}), statement("in part", insert=False, harmless=True), WHERE)
+    check(early, TransportError, "refused", False, "before it had the whole request")
