@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
@@ -210,6 +211,7 @@ def test_the_query_id_is_the_one_the_server_knows(
 
     def rows() -> Any:
         yield from big_rows(2500)
+        time.sleep(0.5)  # the insert has to be there first: a SELECT with its id would refuse it
         eventually(refused, True)
         yield 0, "last"
 
