@@ -29,7 +29,7 @@ def assert_no_growth(work: Callable[[], object], rounds: int, allowed: int = 2 <
     A round meets every case several times, so what leaks keeps more than one block per round; the
     free lists of the interpreter are good for some hundred blocks in all.
     """
-    for _ in range(rounds // 2):
+    for _ in range(rounds):  # caches and free lists fill slowly
         work()
     gc.collect()
     blocks, before = sys.getallocatedblocks(), rss()
