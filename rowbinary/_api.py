@@ -53,7 +53,7 @@ class Encoder:
         self._on_error = None if on_error == "raise" else on_error
         plan = self.schema.plan
         self._header = plan.header(format)
-        self._encoder: RowEncoder = _impl.row_encoder(implementation)(plan, options)
+        self._encoder: RowEncoder = _impl.row_encoder(implementation, options.native)(plan, options)
 
     @property
     def rows(self) -> int:

@@ -14,9 +14,23 @@ class Context:
     ``depth`` counts the containers of the Dynamic or JSON value being written; ``count`` is the
     length of the array written last, for the check of flattened Nested columns; ``mixed`` notes
     for the Dynamic value being written which of its arrays are Array(Dynamic), by ``id``.
+
+    For Native blocks: ``absent`` has the columns whose cells are DEFAULT; ``sized_states`` puts a length
+    in front of aggregate states, so that they can be told apart before they come into their column.
     """
 
-    __slots__ = ("count", "depth", "duplicates", "json", "mixed", "naive", "zero_missing", "zone")
+    __slots__ = (
+        "absent",
+        "count",
+        "depth",
+        "duplicates",
+        "json",
+        "mixed",
+        "naive",
+        "sized_states",
+        "zero_missing",
+        "zone",
+    )
 
     def __init__(self, options: Options):
         self.json = options.json
@@ -30,6 +44,8 @@ class Context:
         self.depth = 0
         self.count = 0
         self.mixed: dict[int, tuple[bool, object]] | None = None
+        self.absent: list[int] = []
+        self.sized_states = options.native
 
     def enter(self) -> None:
         """One container deeper.  The caller must leave, also when writing fails."""

@@ -22,7 +22,7 @@ from ._containers import as_object, as_sequence
 from ._context import Context
 from ._opcodes import Op
 from ._options import MAX_DEPTH
-from ._plan import Node, bottom, compile_type
+from ._plan import Node, bottom, compile_type, holds
 from ._typed import Typed
 from ._write import write_value
 
@@ -84,6 +84,8 @@ def write_natural(
 
 
 def _write_tagged(out: bytearray, node: Node, value: object, context: Context) -> None:
+    if context.sized_states and holds(node, Op.STATE):
+        raise BadValue("an aggregate state in Dynamic or JSON cannot be sent in a Native block")
     out += node.tag
     if bottom(node).op not in (Op.ARRAY, Op.MAP, Op.TUPLE):  # a document counts its own depth
         write_value(out, node, value, context)
@@ -149,7 +151,7 @@ def _blame(items: Sequence[object], limits: Limits, context: Context) -> None:
 
 
 def _typed_value(value: Typed, context: Context, limits: Limits) -> tuple[Node, object] | None:
-    """typed(): Nullable, Variant and Dynamic have no tag of their own (code 36), look inside."""
+    """typed(): Nullable, Variant and Dynamic cannot be in a Dynamic (code 36), what they hold can."""
     node, inner = value.node, value.value
     if inner is None and bottom(node).op in (Op.NULLABLE, Op.VARIANT, Op.DYNAMIC, Op.NOTHING):
         return None
@@ -162,6 +164,8 @@ def _typed_value(value: Typed, context: Context, limits: Limits) -> tuple[Node, 
         return member, inner.value if type(inner) is Typed else inner
     if node.op is Op.DYNAMIC:
         return natural_value(inner, context, limits)
+    if node.op is Op.LOW_CARDINALITY and node.children[0].op is Op.NULLABLE:
+        return compile_type(t.Wrapper("LowCardinality", node.children[0].children[0].type)), inner
     return node, inner
 
 

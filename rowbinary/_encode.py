@@ -65,7 +65,7 @@ class RowEncoder:
         """
         self._enter()
         try:
-            while len(self._out) < limit:
+            while len(self) < limit:
                 try:
                     row = next(rows)
                 except StopIteration:
@@ -107,21 +107,27 @@ def encode_row(row: object, index: int, plan: Plan, options: Options, context: C
     """One row, whole or not at all.
 
     Raises :class:`EncodeError` with row, column and path.  The C encoder calls this for a row that
-    it cannot write itself.
+    it cannot write itself.  For a Native block the bytes leave out the cells that are DEFAULT, which
+    ``context.absent`` lists.
     """
     out = bytearray()
     column: str | None = None
     context.depth = 0
+    context.absent.clear()
     try:
         cells = row_cells(row, plan, options)
         lengths: dict[int, int] = {}
+        written = plan.plain if options.native else plan.no_default
         for position, (name, node) in enumerate(zip(plan.names, plan.nodes, strict=True)):
             column = name
             cell = cells[position]
-            if cell is DEFAULT and position in plan.no_default and options.defaults:
+            if cell is DEFAULT and position in written and options.takes_default:
                 cell = MISSING
             context.count = -1
-            write_cell(out, node, cell, context, options.defaults)
+            if cell is DEFAULT and options.native:
+                context.absent.append(position)
+            else:
+                write_cell(out, node, cell, context, options.defaults)
             lengths[position] = context.count
             if len(cells) != len(plan.names):
                 raise BadValue(CHANGED)
@@ -130,15 +136,16 @@ def encode_row(row: object, index: int, plan: Plan, options: Options, context: C
         if len(out) > MAX_ROW:
             raise BadValue(f"the row takes more than {MAX_ROW} bytes")
     except BadValue as error:
-        raise _encode_error(error, index, error.column or column) from error.__cause__
+        raise encode_error(error, index, error.column or column) from error.__cause__
     except MemoryError:
         raise
     except Exception as error:
-        raise _encode_error(BadValue(explain(error)), index, column) from error
+        raise encode_error(BadValue(explain(error)), index, column) from error
     return out
 
 
-def _encode_error(error: BadValue, index: int, column: str | None) -> EncodeError:
+def encode_error(error: BadValue, index: int, column: str | None) -> EncodeError:
+    """The error of row `index` for `error`."""
     described = None if error.type_text is None else describe(error.value)
     return EncodeError(
         error.reason,

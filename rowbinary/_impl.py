@@ -40,14 +40,14 @@ def _load() -> tuple[str, type[Any]]:
 implementation, RowEncoder = _load()
 
 
-def row_encoder(name: str | None) -> type[Any]:
+def row_encoder(name: str | None, native: bool = False) -> type[Any]:
     """The row encoder class of implementation `name` (``"c"``, ``"python"``, ``None`` = in use)."""
-    if name is None:
-        return RowEncoder
-    if name == "python":
-        return PythonRowEncoder
-    if name != "c":
+    if name not in (None, "c", "python"):
         raise ValueError(f"implementation must be 'c' or 'python', not {name!r}")
+    if (name or implementation) == "python":
+        from ._native import NativeEncoder
+
+        return NativeEncoder if native else PythonRowEncoder
     from . import _speedups
 
     return _speedups.RowEncoder

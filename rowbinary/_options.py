@@ -14,6 +14,7 @@ Format = Literal[
     "RowBinaryWithNamesAndTypes",
     "RowBinaryWithDefaults",
     "RowBinaryWithNamesAndTypesAndDefaults",
+    "Native",
 ]
 FORMATS: tuple[str, ...] = Format.__args__  # type: ignore[attr-defined]
 
@@ -50,6 +51,12 @@ class Options:
     extra: str = "error"
     duplicate_paths: str = "last"
     defaults: bool = False  # the format has a marker byte before every cell
+    native: bool = False  # the row is for the columns of a Native block
+
+    @property
+    def takes_default(self) -> bool:
+        """Whether a cell may be DEFAULT."""
+        return self.defaults or self.native
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -76,4 +83,6 @@ def make_options(
         # The server refuses a text with duplicate paths (code 117), so text mode does too.
         duplicate_paths = "error" if json == "text" else "last"
     check_choice("duplicate_paths", duplicate_paths, ("last", "first", "error"))
-    return Options(json, naive, missing, extra, duplicate_paths, format.endswith("Defaults"))
+    return Options(
+        json, naive, missing, extra, duplicate_paths, format.endswith("Defaults"), format == "Native"
+    )

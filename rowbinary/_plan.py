@@ -27,7 +27,8 @@ _PATH_CACHE = 10_000  # resolved paths kept per JSON type; attacker-chosen paths
 class Node:
     """One compiled type.
 
-    ``size`` is the wire width, the N of FixedString and QBit, or the number of children;
+    ``size`` is the wire width, the N of FixedString and QBit, the max_types of Dynamic, or the number
+    of children;
     ``scale`` the digits after the point of Decimal, DateTime64 and Time64; ``precision`` the P of
     Decimal; ``names`` the element names of a named Tuple; ``labels`` Enum label -> number;
     ``natural`` the Variant member per Python kind; ``json`` the rules of a JSON type; ``zero`` the
@@ -184,6 +185,8 @@ def _fill(node: Node, type_: t.Type) -> None:
             node.names = type_.names
         case t.Variant():
             node.natural = _natural_members(node.children)
+        case t.Dynamic():
+            node.size = type_.max_types
         case t.JSON():
             node.json = JsonRules(type_)
 
@@ -210,6 +213,11 @@ def holds_enum(node: Node) -> bool:
     if node.op in (Op.ENUM8, Op.ENUM16):
         return any(node.zero)
     return node.op in (Op.TUPLE, Op.LOW_CARDINALITY) and any(map(holds_enum, node.children))
+
+
+def holds(node: Node, op: Op) -> bool:
+    """Whether a value of `op` can be in one of `node`."""
+    return node.op is op or any(holds(child, op) for child in node.children)
 
 
 def _zero(node: Node) -> bytes:
@@ -239,7 +247,8 @@ class Plan:
     """A schema, compiled: what an encoder needs besides its options.
 
     ``no_default`` has the indexes of columns whose DEFAULT must be written as a value (see
-    :func:`holds_enum`).  ``nested`` lists groups of columns that the server treats as one flattened
+    :func:`holds_enum`), ``plain`` of all that are known to have no default expression: in a Native block
+    theirs are values too.  ``nested`` lists groups of columns that the server treats as one flattened
     Nested column (``n.a``, ``n.b``, all arrays): their arrays must have equal lengths in every row.
     """
 
@@ -247,6 +256,7 @@ class Plan:
     nodes: tuple[Node, ...]
     nested: tuple[tuple[int, ...], ...]
     no_default: frozenset[int] = frozenset()
+    plain: frozenset[int] = frozenset()
 
     def header(self, format: str) -> bytes:
         """What `format` puts in front of the rows."""
@@ -272,10 +282,9 @@ def compile_plan(
         if dot and node.op is Op.ARRAY:
             groups.setdefault(prefix, []).append(index)
     nested = tuple(tuple(group) for group in groups.values() if len(group) > 1)
-    no_default = frozenset(
-        index
-        for index, (name, node) in enumerate(zip(names, nodes, strict=True))
-        if defaulted is not None and name not in defaulted and holds_enum(node)
-    )
+    plain: frozenset[int] = frozenset()
+    if defaulted is not None:
+        plain = frozenset(index for index, name in enumerate(names) if name not in defaulted)
+    no_default = frozenset(index for index in plain if holds_enum(nodes[index]))
     # Interned, so that the keys of dict rows are mostly the same objects.
-    return Plan(tuple(map(sys.intern, map(str, names))), nodes, nested, no_default)
+    return Plan(tuple(map(sys.intern, map(str, names))), nodes, nested, no_default, plain)

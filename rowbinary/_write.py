@@ -187,6 +187,8 @@ def write_state(out: bytearray, node: Node, value: object, context: Context) -> 
     """An aggregate state has no length: only its function knows where it ends."""
     if not isinstance(value, bytes | bytearray | memoryview):
         raise BadValue("not bytes")
+    if context.sized_states:
+        out += varint(memoryview(value).nbytes)
     out += value
 
 
@@ -293,7 +295,7 @@ def write_cell(out: bytearray, node: Node, value: object, context: Context, defa
     """A whole cell: with the marker byte in formats that have one."""
     if value is DEFAULT:
         if not defaults:
-            raise BadValue("DEFAULT needs a format whose name ends in Defaults", value, node.text)
+            raise BadValue("DEFAULT needs a format whose name ends in Defaults, or Native", value, node.text)
         out.append(1)
         return
     if defaults:

@@ -1,4 +1,4 @@
-/* The output buffer: a bytes object written in place, so that handing it out copies nothing.
+/* The buffer of rows, a chunk: a bytes object written in place, so that handing it out copies nothing.
  *
  * Fresh memory costs about as much as encoding into it (page faults), so the last two chunks are
  * remembered and written over once nobody else holds them. */
@@ -7,14 +7,14 @@
 #define FIRST_SIZE ((Py_ssize_t)32 << 10)
 #define SLACK ((Py_ssize_t)8 << 10) /* room for the row that ends a chunk */
 
-/* A remembered chunk that only the encoder still holds, with at least `room` bytes; else NULL. */
-static PyObject *reusable(rb_encoder *e, Py_ssize_t room, Py_ssize_t *has)
+/* A remembered chunk that nobody else still holds, with at least `room` bytes; else NULL. */
+static PyObject *reusable(rb_chunk *c, Py_ssize_t room, Py_ssize_t *has)
 {
     for (int i = 0; i < RB_SPARES; i++) {
-        PyObject *bytes = e->spares[i].bytes;
-        if (bytes && Py_REFCNT(bytes) == 1 && e->spares[i].room >= room) {
-            *has = e->spares[i].room;
-            e->spares[i].bytes = NULL;
+        PyObject *bytes = c->spares[i].bytes;
+        if (bytes && Py_REFCNT(bytes) == 1 && c->spares[i].room >= room) {
+            *has = c->spares[i].room;
+            c->spares[i].bytes = NULL;
             Py_SET_SIZE((PyVarObject *)bytes, *has);
             _Py_COMP_DIAG_PUSH
             _Py_COMP_DIAG_IGNORE_DEPR_DECLS
@@ -27,15 +27,15 @@ static PyObject *reusable(rb_encoder *e, Py_ssize_t room, Py_ssize_t *has)
 }
 
 /* Remember a chunk that is handed out. */
-static void remember(rb_encoder *e, PyObject *bytes, Py_ssize_t room)
+static void remember(rb_chunk *c, PyObject *bytes, Py_ssize_t room)
 {
-    int oldest = e->spares[0].bytes ? 1 : 0;
-    if (e->spares[oldest].bytes) {
-        Py_DECREF(e->spares[0].bytes);
-        e->spares[0] = e->spares[1];
+    int oldest = c->spares[0].bytes ? 1 : 0;
+    if (c->spares[oldest].bytes) {
+        Py_DECREF(c->spares[0].bytes);
+        c->spares[0] = c->spares[1];
     }
-    e->spares[oldest].bytes = Py_NewRef(bytes);
-    e->spares[oldest].room = room;
+    c->spares[oldest].bytes = Py_NewRef(bytes);
+    c->spares[oldest].room = room;
 }
 
 /* A bytes object of another size, or NULL with the old one untouched: unlike _PyBytes_Resize, which
@@ -57,64 +57,78 @@ static PyObject *resized(PyObject *bytes, Py_ssize_t size)
 #endif
 }
 
-/* Make room for `need` more bytes. */
-int RB_COLD rb_grow(rb_encoder *e, size_t need)
+static int RB_COLD chunk_grow(rb_buffer *out, size_t need)
 {
-    Py_ssize_t used = rb_size(e), room = e->end - e->start;
-    if (need > (size_t)RB_MAX_ROW || used - e->row_start > RB_MAX_ROW)
+    rb_chunk *c = (rb_chunk *)out;
+    Py_ssize_t used = (Py_ssize_t)rb_size(out), room = out->end - out->start;
+    if (need > RB_MAX_ROW || rb_row_is_too_long(out))
         return -1;
-    Py_ssize_t wanted = e->bytes ? room + room / 2 : e->hint ? e->hint + SLACK : FIRST_SIZE;
+    Py_ssize_t wanted = c->bytes ? room + room / 2 : c->hint ? c->hint + SLACK : FIRST_SIZE;
     if (wanted < used + (Py_ssize_t)need)
         wanted = used + (Py_ssize_t)need + SLACK;
-    PyObject *bytes = e->bytes ? NULL : reusable(e, wanted, &wanted);
+    PyObject *bytes = c->bytes ? NULL : reusable(c, wanted, &wanted);
     if (!bytes)
-        bytes = resized(e->bytes, wanted);
+        bytes = resized(c->bytes, wanted);
     if (!bytes)
         return -1;
-    e->bytes = bytes;
-    e->start = (uint8_t *)PyBytes_AS_STRING(bytes);
-    e->p = e->start + used;
-    e->end = e->start + wanted;
+    c->bytes = bytes;
+    out->start = (uint8_t *)PyBytes_AS_STRING(bytes);
+    out->p = out->start + used;
+    out->end = out->start + wanted;
     return 0;
 }
 
-/* What the buffer holds; the encoder is empty afterwards. */
-PyObject *rb_take(rb_encoder *e)
+/* `c` is zeroed memory. */
+void rb_chunk_init(rb_chunk *c)
 {
-    Py_ssize_t size = rb_size(e), room = e->end - e->start;
+    c->out.grow = chunk_grow;
+}
+
+void rb_chunk_free(rb_chunk *c)
+{
+    Py_XDECREF(c->bytes);
+    for (int i = 0; i < RB_SPARES; i++)
+        Py_XDECREF(c->spares[i].bytes);
+}
+
+/* What the chunk holds; it is empty afterwards. */
+PyObject *rb_take(rb_chunk *c)
+{
+    rb_buffer *out = &c->out;
+    Py_ssize_t size = (Py_ssize_t)rb_size(out), room = out->end - out->start;
     PyObject *bytes;
     if (size < room / 2) {
-        bytes = PyBytes_FromStringAndSize((char *)e->start, size);
+        bytes = PyBytes_FromStringAndSize((char *)out->start, size);
         if (!bytes)
             return NULL;
     } else {
-        bytes = size < RB_LARGE ? e->bytes : resized(e->bytes, size);
+        bytes = size < RB_LARGE ? c->bytes : resized(c->bytes, size);
         if (!bytes)
             return size ? NULL : PyBytes_FromStringAndSize(NULL, 0);
         Py_SET_SIZE((PyVarObject *)bytes, size);
         PyBytes_AS_STRING(bytes)[size] = 0;
         if (size < RB_LARGE)
-            remember(e, bytes, room);
-        e->bytes = NULL;
-        e->start = e->end = NULL;
+            remember(c, bytes, room);
+        c->bytes = NULL;
+        out->start = out->end = NULL;
     }
-    e->p = e->start;
-    e->rows = e->row_start = 0;
-    /* The next buffer is likely to become as large, but no giant for ever after one. */
-    e->hint = size < RB_LARGE ? size : 0;
+    out->p = out->start;
+    out->mark = 0;
+    /* The next chunk is likely to become as large, but no giant for ever after one. */
+    c->hint = size < RB_LARGE ? size : 0;
     return bytes;
 }
 
 /* Append the content of any bytes-like object. */
-int rb_append_object(rb_encoder *e, PyObject *bytes)
+int rb_append_object(rb_buffer *out, PyObject *bytes)
 {
     Py_buffer view;
     if (PyObject_GetBuffer(bytes, &view, PyBUF_SIMPLE))
         return -1;
-    int failed = rb_need(e, (size_t)view.len);
+    int failed = rb_need(out, (size_t)view.len);
     if (!failed && view.len) {
-        memcpy(e->p, view.buf, (size_t)view.len);
-        e->p += view.len;
+        memcpy(out->p, view.buf, (size_t)view.len);
+        out->p += view.len;
     }
     PyBuffer_Release(&view);
     return failed;

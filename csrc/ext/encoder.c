@@ -1,4 +1,5 @@
 /* RowEncoder, the twin of rowbinary._encode.RowEncoder: rows from an iterator, chunks out. */
+#include "columns.h"
 #include "dict_items.h"
 
 #include <structmember.h>
@@ -14,11 +15,18 @@ static int enter(rb_encoder *e)
     return 0;
 }
 
+/* Signed, as the limits that it is compared with. */
+static inline Py_ssize_t bytes_held(const rb_encoder *e)
+{
+    size_t open = e->block && e->block->rows ? e->block->size : 0;
+    return (Py_ssize_t)(rb_size(&e->chunk.out) + open);
+}
+
 static PyObject *encoder_append(rb_encoder *e, PyObject *data)
 {
     if (enter(e))
         return NULL;
-    int failed = rb_append_object(e, data);
+    int failed = (e->block && rb_block_close(e)) || rb_append_object(&e->chunk.out, data);
     e->busy = 0;
     if (failed)
         return PyErr_Occurred() ? NULL : PyErr_NoMemory();
@@ -65,7 +73,7 @@ static inline int take_row(rb_encoder *e, PyObject *row, PyObject *on_error)
 
 static int fill_from_iterator(rb_encoder *e, PyObject *rows, Py_ssize_t limit, PyObject *on_error, int *ended)
 {
-    while (rb_size(e) < limit) {
+    while (bytes_held(e) < limit) {
         PyObject *row = PyIter_Next(rows);
         if (RB_UNLIKELY(!row)) {
             *ended = 1;
@@ -103,7 +111,7 @@ static inline void prefetch_rows(const rb_encoder *e, PyObject *list, Py_ssize_t
 static int fill_from_list(rb_encoder *e, PyObject *list, Py_ssize_t *index, Py_ssize_t limit, PyObject *on_error,
                           int *ended)
 {
-    while (rb_size(e) < limit) {
+    while (bytes_held(e) < limit) {
         if (*index >= PyList_GET_SIZE(list)) {
             *ended = 1;
             return 0;
@@ -159,8 +167,8 @@ static PyObject *encoder_fill(rb_encoder *e, PyObject *const *args, Py_ssize_t c
     Py_ssize_t limit = PyLong_AsSsize_t(args[1]);
     if ((limit == -1 && PyErr_Occurred()) || enter(e))
         return NULL;
-    if (!e->bytes && limit < RB_LARGE)
-        e->hint = limit;
+    if (!e->chunk.bytes && limit < RB_LARGE)
+        e->chunk.hint = limit;
     int ended = 0;
     int failed = fill_from(e, args[0], limit, args[2], &ended);
     e->busy = 0;
@@ -171,14 +179,16 @@ static PyObject *encoder_take(rb_encoder *e, PyObject *unused)
 {
     if (enter(e))
         return NULL;
-    PyObject *bytes = rb_take(e);
+    PyObject *bytes = e->block && rb_block_close(e) ? NULL : rb_take(&e->chunk);
+    if (bytes)
+        e->rows = 0;
     e->busy = 0;
     return bytes;
 }
 
 static Py_ssize_t encoder_length(rb_encoder *e)
 {
-    return rb_size(e);
+    return bytes_held(e);
 }
 
 static int read_choice(PyObject *options, const char *name, const char *wanted)
@@ -240,10 +250,11 @@ static int read_groups(rb_encoder *e)
     return !e->grouped || !e->lengths;
 }
 
-/* Columns whose DEFAULT the server would get wrong. */
-static int read_no_default(rb_encoder *e)
+/* Columns whose DEFAULT is written as a value: the server would get it wrong, or would have to be given
+ * a block of its own. */
+static int read_no_default(rb_encoder *e, int native)
 {
-    PyObject *found = PyObject_GetAttrString(e->plan, "no_default");
+    PyObject *found = PyObject_GetAttrString(e->plan, native ? "plain" : "no_default");
     Py_ssize_t count = found ? PyObject_Size(found) : -1;
     int failed = count < 0;
     if (count > 0) {
@@ -261,6 +272,15 @@ static int read_no_default(rb_encoder *e)
     return failed;
 }
 
+/* What depends on whether the rows are for a Native block. */
+static int open_native(rb_encoder *e)
+{
+    int native = read_choice(e->options, "native", "");
+    if (native < 0 || read_no_default(e, native))
+        return -1;
+    return native ? rb_block_open(e) : 0;
+}
+
 static int encoder_init(rb_encoder *e, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"plan", "options", NULL};
@@ -269,10 +289,12 @@ static int encoder_init(rb_encoder *e, PyObject *args, PyObject *kwargs)
         return PyErr_SetString(PyExc_RuntimeError, "RowEncoder is already initialised"), -1;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO", names, &plan, &options))
         return -1;
+    rb_chunk_init(&e->chunk);
     e->plan = Py_NewRef(plan);
     e->options = Py_NewRef(options);
     e->context = PyObject_CallOneArg(rb_py.make_context, options);
-    if (!e->context || read_options(e) || read_columns(e) || read_groups(e) || read_no_default(e)) {
+    if (!e->context || read_options(e) || read_columns(e) || read_groups(e) ||
+        open_native(e)) {
         PyMem_Free(e->nodes);
         e->nodes = NULL;
         if (!PyErr_Occurred())
@@ -297,9 +319,8 @@ static void encoder_dealloc(rb_encoder *e)
 {
     PyTypeObject *type = Py_TYPE(e);
     PyObject_GC_UnTrack(e);
-    Py_XDECREF(e->bytes);
-    for (int i = 0; i < RB_SPARES; i++)
-        Py_XDECREF(e->spares[i].bytes);
+    rb_block_free(e);
+    rb_chunk_free(&e->chunk);
     Py_XDECREF(e->plan);
     Py_XDECREF(e->options);
     Py_XDECREF(e->context);

@@ -19,6 +19,15 @@ static int intern_into(PyObject **slot, const char *text)
     return *slot ? 0 : -1;
 }
 
+/* What Native blocks need besides: modules that others need not wait for. */
+int rb_import_native(void)
+{
+    if (rb_py.refuse)
+        return 0;
+    return import_into(&rb_py.read_kind, "rowbinary._paths", "read_kind") ||
+           import_into(&rb_py.refuse, "rowbinary._native", "refuse");
+}
+
 static int module_exec(PyObject *module)
 {
     if (rb_value_init() || import_into(&rb_py.write_value, "rowbinary._write", "write_value") ||
@@ -31,7 +40,7 @@ static int module_exec(PyObject *module)
         intern_into(&rb_py.s_depth, "depth") || intern_into(&rb_py.s_count, "count") ||
         intern_into(&rb_py.s_int, "int") || intern_into(&rb_py.s_capsule, "capsule") ||
         intern_into(&rb_py.s_resolve, "resolve") || intern_into(&rb_py.s_utcoffset, "utcoffset") ||
-        intern_into(&rb_py.s_row, "row"))
+        intern_into(&rb_py.s_row, "row") || intern_into(&rb_py.s_absent, "absent"))
         return -1;
     PyObject *type = PyType_FromModuleAndSpec(module, &rb_encoder_spec, NULL);
     int failed = !type || PyModule_AddObjectRef(module, "RowEncoder", type) ||

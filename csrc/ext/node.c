@@ -1,6 +1,8 @@
 /* rowbinary._plan.Node -> rb_node, once per Node, kept in a capsule on it. */
 #include "rowbinary.h"
 
+#include <stdlib.h>
+
 static const char CAPSULE[] = "rowbinary.node";
 
 static void node_free(PyObject *capsule)
@@ -12,6 +14,8 @@ static void node_free(PyObject *capsule)
     Py_XDECREF(node->labels);
     Py_XDECREF(node->rules);
     Py_XDECREF(node->paths);
+    Py_XDECREF(node->zero_bytes);
+    PyMem_Free(node->typed);
     PyMem_Free(node->children);
     PyMem_Free(node);
 }
@@ -55,6 +59,45 @@ static int read_children(rb_node *node, PyObject *py)
     return failed ? -1 : 0;
 }
 
+static int compare_typed(const void *a, const void *b)
+{
+    const rb_typed *x = a, *y = b;
+    int order = memcmp(x->name, y->name, (size_t)(x->size < y->size ? x->size : y->size));
+    return order ? order : x->size < y->size ? -1 : x->size > y->size;
+}
+
+/* The typed paths in the order of their bytes; names and nodes belong to the rules. */
+static int read_typed(rb_node *node)
+{
+    PyObject *typed = PyObject_GetAttrString(node->rules, "typed"), *path, *inner;
+    Py_ssize_t position = 0;
+    int failed = !typed || !PyDict_CheckExact(typed);
+    if (!failed) {
+        node->typed = PyMem_Calloc((size_t)PyDict_GET_SIZE(typed) + 1, sizeof *node->typed);
+        failed = !node->typed;
+    }
+    while (!failed && PyDict_Next(typed, &position, &path, &inner)) {
+        rb_typed *one = &node->typed[node->typed_count++];
+        one->name = PyUnicode_AsUTF8AndSize(path, &one->size);
+        one->node = one->name ? rb_node_of(inner) : NULL;
+        failed = !one->node;
+    }
+    if (!failed)
+        qsort(node->typed, (size_t)node->typed_count, sizeof *node->typed, compare_typed);
+    Py_XDECREF(typed);
+    return failed ? -1 : 0;
+}
+
+/* The node of a typed path; NULL when it is none. */
+const rb_node *rb_typed_path(const rb_node *node, const uint8_t *name, size_t size)
+{
+    rb_typed wanted = {(const char *)name, (Py_ssize_t)size, NULL};
+    const rb_typed *found = NULL;
+    if (node->typed_count)
+        found = bsearch(&wanted, node->typed, (size_t)node->typed_count, sizeof wanted, compare_typed);
+    return found ? found->node : NULL;
+}
+
 static int read_rules(rb_node *node, PyObject *py)
 {
     PyObject *rules;
@@ -75,6 +118,7 @@ static int read_rules(rb_node *node, PyObject *py)
             failed = !node->paths || !PyDict_CheckExact(node->paths) || !defaults || !PyDict_CheckExact(defaults);
             node->defaults = !failed && PyDict_GET_SIZE(defaults) > 0;
             Py_XDECREF(defaults);
+            failed = failed || read_typed(node);
         }
     }
     Py_XDECREF(plain);
@@ -91,6 +135,16 @@ static int read_natural(rb_node *node, PyObject *py)
                                    &node->natural[3]);
     Py_DECREF(natural);
     return failed ? -1 : 0;
+}
+
+static int read_zero(rb_node *node, PyObject *py)
+{
+    node->zero_bytes = PyObject_GetAttrString(py, "zero");
+    if (!node->zero_bytes || !PyBytes_CheckExact(node->zero_bytes))
+        return -1;
+    node->zero = (const uint8_t *)PyBytes_AS_STRING(node->zero_bytes);
+    node->zero_size = (size_t)PyBytes_GET_SIZE(node->zero_bytes);
+    return 0;
 }
 
 static int node_fill(rb_node *node, PyObject *py)
@@ -112,7 +166,7 @@ static int node_fill(rb_node *node, PyObject *py)
         node->ticks *= 10;
     node->py = py;
     if (read_children(node, py) || read_object(py, "zone", &node->zone) || read_object(py, "labels", &node->labels) ||
-        read_rules(node, py) || read_natural(node, py))
+        read_rules(node, py) || read_natural(node, py) || read_zero(node, py))
         return -1;
     return 0;
 }

@@ -2,7 +2,10 @@
  *
  * A writer returns 0, or -1 for "not me": with or without a Python error set.  The row loop then
  * drops what the row wrote and gives the row to the reference encoder, which writes it or raises
- * the error.  So there is one place where errors are made, and C holds fast paths only. */
+ * the error.  So there is one place where errors are made, and C holds fast paths only.
+ *
+ * A writer appends to the buffer it gets, `out`, and knows nothing of what that belongs to.  The
+ * encoder beside it is the state of the row, wherever its values go. */
 #ifndef ROWBINARY_H
 #define ROWBINARY_H
 
@@ -20,23 +23,28 @@
 #include <datetime.h>
 #include <stdint.h>
 
+#include "../core/rb_buffer.h"
 #include "../core/rb_bytes.h"
 #include "../core/rb_dates.h"
 #include "../rb_opcodes.h"
 
-#define RB_LIKELY(x) __builtin_expect(!!(x), 1)
-#define RB_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define RB_COLD __attribute__((noinline, cold))
-
-#define RB_LARGE ((Py_ssize_t)16 << 20) /* buffers from here on are made when needed */
+#define RB_LARGE ((Py_ssize_t)16 << 20) /* chunks from here on are made when needed */
 #define RB_SPARES 2
 #define RB_DOCUMENTS 8
 #define RB_MAX_DEPTH 128                     /* _options.MAX_DEPTH */
 #define RB_MAX_STRING ((Py_ssize_t)1 << 30)  /* _options.MAX_STRING, MAX_ARRAY */
-#define RB_MAX_ROW (((Py_ssize_t)1 << 30) + (1 << 24)) /* _options.MAX_ROW */
+#define RB_MAX_ROW ((1 << 30) + (1 << 24))   /* _options.MAX_ROW; as in rb_buffer.h, or the compiler objects */
+
+typedef struct rb_node rb_node;
+
+/* A typed path of a JSON type. */
+typedef struct {
+    const char *name;
+    Py_ssize_t size;
+    const rb_node *node;
+} rb_typed;
 
 /* One compiled type: rowbinary._plan.Node as a struct.  Lives in a capsule on its Node. */
-typedef struct rb_node rb_node;
 struct rb_node {
     rb_op op;
     uint32_t size;       /* wire width, N of FixedString, or number of children */
@@ -52,6 +60,11 @@ struct rb_node {
     PyObject *paths;     /* its dict path -> Node | bool; strong */
     uint32_t max_paths, max_types; /* JSON limits */
     int defaults;        /* JSON with paths that must be written when absent: left to the reference */
+    rb_typed *typed;     /* typed paths, in the order of their bytes */
+    Py_ssize_t typed_count;
+    PyObject *zero_bytes; /* the type's default value in RowBinary; strong */
+    const uint8_t *zero;
+    size_t zero_size;
     int natural[4];      /* Variant member that a bool, int, float, str means, or -1 */
 };
 
@@ -78,6 +91,17 @@ typedef struct {
     uint32_t paths, types;
 } rb_limits;
 
+/* The buffer of rows: a bytes object that is written in place and cut to size by rb_take. */
+typedef struct {
+    rb_buffer out;            /* first: what its `grow` gets is the chunk */
+    PyObject *bytes;
+    Py_ssize_t hint;          /* how large the next one is likely to become; 0 when unknown */
+    struct {
+        PyObject *bytes;
+        Py_ssize_t room;
+    } spares[RB_SPARES];      /* chunks handed out, to be written over when they come free */
+} rb_chunk;
+
 typedef struct {
     PyObject_HEAD
     PyObject *plan, *options, *context;
@@ -91,14 +115,7 @@ typedef struct {
     Py_ssize_t *lengths;      /* array length per column, for that check */
     PyObject *groups;
     Py_ssize_t index, rows;
-    /* the buffer: a bytes object that is written in place and cut to size by take() */
-    PyObject *bytes;
-    uint8_t *start, *p, *end;
-    Py_ssize_t row_start, hint;
-    struct {
-        PyObject *bytes;
-        Py_ssize_t room;
-    } spares[RB_SPARES];      /* chunks handed out, to be written over when they come free */
+    rb_chunk chunk;           /* where the rows go */
     /* state of the row being written */
     unsigned calls;           /* calls into Python: afterwards dicts may have changed */
     int depth;
@@ -113,6 +130,7 @@ typedef struct {
     /* options */
     int json, naive_utc, defaults, ignore_extra;
     int busy;
+    struct rb_block *block;   /* the open block of a Native encoder (columns.h), else NULL */
 } rb_encoder;
 
 /* Things of the Python side, found once at module init. */
@@ -124,25 +142,24 @@ typedef struct {
     PyObject *make_context;   /* rowbinary._context.Context */
     PyObject *default_;       /* rowbinary.DEFAULT */
     PyObject *uuid, *decimal; /* types */
-    PyObject *s_depth, *s_count, *s_int, *s_capsule, *s_resolve, *s_utcoffset, *s_row;
+    PyObject *read_kind;      /* rowbinary._paths.read_kind; these two only for Native blocks */
+    PyObject *refuse;         /* rowbinary._native.refuse */
+    PyObject *s_absent, *s_depth, *s_count, *s_int, *s_capsule, *s_resolve, *s_utcoffset, *s_row;
 } rb_python;
 
 extern rb_python rb_py;
+int rb_import_native(void);
 
 /* buffer.c */
-int rb_grow(rb_encoder *e, size_t need);
-int rb_append_object(rb_encoder *e, PyObject *bytes);
-PyObject *rb_take(rb_encoder *e);
+void rb_chunk_init(rb_chunk *c);
+void rb_chunk_free(rb_chunk *c);
+PyObject *rb_take(rb_chunk *c);
+int rb_append_object(rb_buffer *out, PyObject *bytes);
 
-static inline int rb_need(rb_encoder *e, size_t need)
-{
-    return RB_LIKELY((size_t)(e->end - e->p) >= need) ? 0 : rb_grow(e, need);
-}
-
-static inline Py_ssize_t rb_size(const rb_encoder *e)
-{
-    return e->p - e->start;
-}
+/* memory.c */
+int rb_memory_grow(rb_buffer *b, size_t need);
+void rb_memory_free(rb_buffer *b);
+void rb_memory_trim(rb_buffer *b);
 
 /* Bring an object into the cache: its header, and the text of a short str behind it. */
 static inline void rb_prefetch(const void *object)
@@ -153,29 +170,36 @@ static inline void rb_prefetch(const void *object)
 
 /* node.c */
 const rb_node *rb_node_of(PyObject *py);
+const rb_node *rb_typed_path(const rb_node *node, const uint8_t *name, size_t size);
 
 /* write_value.c */
 int rb_value_init(void);
 int rb_is_rare_leaf(PyObject *value);
 int rb_datetime_nanos(rb_encoder *e, PyObject *value, int64_t *nanos);
-int rb_write_value(rb_encoder *e, const rb_node *node, PyObject *value);
+int rb_write_value(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
 int rb_drop_error(void);
 int rb_text_moment(rb_encoder *e, PyObject *value, rb_moment *moment);
-int rb_write_reference(rb_encoder *e, const rb_node *node, PyObject *value);
+int rb_write_reference(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
 
 /* write_container.c */
-int rb_write_array(rb_encoder *e, const rb_node *node, PyObject *value);
-int rb_write_tuple(rb_encoder *e, const rb_node *node, PyObject *value);
-int rb_write_map(rb_encoder *e, const rb_node *node, PyObject *value);
-int rb_write_variant(rb_encoder *e, const rb_node *node, PyObject *value);
+int rb_write_array(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
+int rb_write_tuple(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
+int rb_write_map(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
+int rb_write_variant(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
 
 /* write_dynamic.c, write_json.c */
-int rb_write_dynamic(rb_encoder *e, PyObject *value, rb_limits limits);
-int rb_write_json(rb_encoder *e, const rb_node *node, PyObject *value);
-int rb_write_objects(rb_encoder *e, PyObject *list, rb_limits limits);
+int rb_write_dynamic(rb_encoder *e, rb_buffer *out, PyObject *value, rb_limits limits);
+int rb_write_json(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
+int rb_takes_null(const rb_node *node);
+int rb_stays_itself(const rb_node *typed, PyObject *value);
+int rb_is_leaf(const rb_encoder *e, PyObject *value);
+int rb_write_objects(rb_encoder *e, rb_buffer *out, PyObject *list, rb_limits limits);
 
 /* rows.c */
 int rb_write_row(rb_encoder *e, PyObject *row);
+int rb_write_cells(rb_encoder *e, PyObject *row);
+int rb_give_up(rb_encoder *e);
+PyObject *rb_encode_row(rb_encoder *e, PyObject *row, Py_ssize_t index);
 
 /* encoder.c */
 extern PyType_Spec rb_encoder_spec;

@@ -1,13 +1,17 @@
 /* One row: its cells, or the reference encoder. */
+#include "columns.h"
 #include "dict_items.h"
 
 static inline int write_cell(rb_encoder *e, Py_ssize_t column, PyObject *cell)
 {
+    if (e->block)
+        return rb_block_put(e, column, cell);
     const rb_node *node = e->nodes[column];
+    rb_buffer *out = &e->chunk.out;
     if (e->defaults) {
-        if (rb_need(e, 1))
+        if (rb_need(out, 1))
             return -1;
-        *e->p++ = cell == rb_py.default_;
+        *out->p++ = cell == rb_py.default_;
         if (cell == rb_py.default_) {
             if (e->no_default && e->no_default[column])
                 return -1; /* the reference writes a value */
@@ -17,7 +21,7 @@ static inline int write_cell(rb_encoder *e, Py_ssize_t column, PyObject *cell)
         }
     }
     e->array_count = -1;
-    int failed = rb_write_value(e, node, cell);
+    int failed = rb_write_value(e, out, node, cell);
     if (RB_UNLIKELY(e->grouped != NULL))
         e->lengths[column] = e->array_count;
     return failed;
@@ -111,7 +115,8 @@ static int check_groups(rb_encoder *e)
     return 0;
 }
 
-static int write_fast(rb_encoder *e, PyObject *row)
+/* The cells of a row, one after another; -1 for a row that is the reference's. */
+int rb_write_cells(rb_encoder *e, PyObject *row)
 {
     int failed;
     if (RB_LIKELY(PyTuple_Check(row)))
@@ -122,21 +127,39 @@ static int write_fast(rb_encoder *e, PyObject *row)
         failed = write_list(e, row);
     else
         failed = -1;
-    if (!failed && RB_UNLIKELY(e->grouped != NULL))
-        failed = check_groups(e);
-    return failed || rb_size(e) - e->row_start > RB_MAX_ROW ? -1 : 0;
+    return !failed && RB_UNLIKELY(e->grouped != NULL) ? check_groups(e) : failed;
 }
 
-/* The reference encoder writes the row, or raises the error that names what is wrong with it. */
-static int RB_COLD write_by_reference(rb_encoder *e, PyObject *row, Py_ssize_t index)
+/* Forget what the writers were at when they failed; -1 for an error that is not about the row, such as
+ * KeyboardInterrupt. */
+int RB_COLD rb_give_up(rb_encoder *e)
+{
+    e->depth = e->document = 0;
+    e->prefix_size = e->offset_count = 0;
+    e->recording = 0;
+    if (PyErr_Occurred() &&
+        (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)))
+        return -1;
+    PyErr_Clear();
+    return 0;
+}
+
+/* What the reference encoder makes of the row, a bytearray; NULL with the error that names what is wrong. */
+PyObject *RB_COLD rb_encode_row(rb_encoder *e, PyObject *row, Py_ssize_t index)
 {
     PyObject *number = PyLong_FromSsize_t(index), *bytes = NULL;
     if (number)
         bytes = PyObject_CallFunctionObjArgs(rb_py.encode_row, row, number, e->plan, e->options, e->context, NULL);
     Py_XDECREF(number);
+    return bytes;
+}
+
+static int RB_COLD write_by_reference(rb_encoder *e, PyObject *row, Py_ssize_t index)
+{
+    PyObject *bytes = rb_encode_row(e, row, index);
     if (!bytes)
         return -1;
-    int failed = rb_append_object(e, bytes);
+    int failed = rb_append_object(&e->chunk.out, bytes);
     Py_DECREF(bytes);
     if (failed && !PyErr_Occurred())
         PyErr_NoMemory();
@@ -146,20 +169,16 @@ static int RB_COLD write_by_reference(rb_encoder *e, PyObject *row, Py_ssize_t i
 /* Append one row; on failure the buffer is as before and an error is set. */
 int rb_write_row(rb_encoder *e, PyObject *row)
 {
-    Py_ssize_t index = e->index++, before = rb_size(e);
-    e->row_start = before;
-    int failed = write_fast(e, row);
-    if (RB_UNLIKELY(failed)) {
-        e->p = e->start + before;
-        e->depth = e->document = 0;
-        e->prefix_size = e->offset_count = 0;
-        e->recording = 0;
-        if (PyErr_Occurred() &&
-            (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)))
-            return -1; /* KeyboardInterrupt and the like are not about the row */
-        PyErr_Clear();
-        if (write_by_reference(e, row, index)) {
-            e->p = e->start + before;
+    rb_buffer *out = &e->chunk.out;
+    Py_ssize_t index = e->index++;
+    if (e->block)
+        return rb_block_write(e, row, index);
+    size_t before = rb_size(out);
+    out->mark = before;
+    if (RB_UNLIKELY(rb_write_cells(e, row) || rb_row_is_too_long(out))) {
+        out->p = out->start + before;
+        if (rb_give_up(e) || write_by_reference(e, row, index)) {
+            out->p = out->start + before;
             return -1;
         }
     }

@@ -3,13 +3,13 @@
 #include "dict_items.h"
 #include "write_scalar.h"
 
-static int write_list_items(rb_encoder *e, const rb_node *child, PyObject *list, Py_ssize_t count)
+static int write_list_items(rb_encoder *e, rb_buffer *out, const rb_node *child, PyObject *list, Py_ssize_t count)
 {
     for (Py_ssize_t i = 0; i < count; i++) {
         if (RB_UNLIKELY(PyList_GET_SIZE(list) != count))
             return -1;
         PyObject *item = Py_NewRef(PyList_GET_ITEM(list, i));
-        int failed = rb_write_value(e, child, item);
+        int failed = rb_write_value(e, out, child, item);
         Py_DECREF(item);
         if (RB_UNLIKELY(failed))
             return -1;
@@ -17,41 +17,41 @@ static int write_list_items(rb_encoder *e, const rb_node *child, PyObject *list,
     return PyList_GET_SIZE(list) == count ? 0 : -1;
 }
 
-static int write_tuple_items(rb_encoder *e, const rb_node *child, PyObject *tuple, Py_ssize_t count)
+static int write_tuple_items(rb_encoder *e, rb_buffer *out, const rb_node *child, PyObject *tuple, Py_ssize_t count)
 {
     for (Py_ssize_t i = 0; i < count; i++)
-        if (RB_UNLIKELY(rb_write_value(e, child, PyTuple_GET_ITEM(tuple, i))))
+        if (RB_UNLIKELY(rb_write_value(e, out, child, PyTuple_GET_ITEM(tuple, i))))
             return -1;
     return 0;
 }
 
-int rb_write_array(rb_encoder *e, const rb_node *node, PyObject *value)
+int rb_write_array(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     int is_list = PyList_CheckExact(value);
     if (!is_list && !PyTuple_CheckExact(value))
-        return rb_write_reference(e, node, value);
+        return rb_write_reference(e, out, node, value);
     Py_ssize_t count = Py_SIZE(value);
-    if (count > RB_MAX_STRING || rb_need(e, RB_VARINT_MAX))
+    if (count > RB_MAX_STRING || rb_need(out, RB_VARINT_MAX))
         return -1;
-    e->p = rb_put_varint(e->p, (uint64_t)count);
-    int failed = is_list ? write_list_items(e, node->children[0], value, count)
-                         : write_tuple_items(e, node->children[0], value, count);
+    out->p = rb_put_varint(out->p, (uint64_t)count);
+    int failed = is_list ? write_list_items(e, out, node->children[0], value, count)
+                         : write_tuple_items(e, out, node->children[0], value, count);
     e->array_count = count;
     return failed;
 }
 
-int rb_write_tuple(rb_encoder *e, const rb_node *node, PyObject *value)
+int rb_write_tuple(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     int is_list = PyList_CheckExact(value);
     if (!is_list && !PyTuple_Check(value))
-        return rb_write_reference(e, node, value);
+        return rb_write_reference(e, out, node, value);
     if (Py_SIZE(value) != node->count)
         return -1;
     for (Py_ssize_t i = 0; i < node->count; i++) {
         if (Py_SIZE(value) != node->count)
             return -1;
         PyObject *item = Py_NewRef(is_list ? PyList_GET_ITEM(value, i) : PyTuple_GET_ITEM(value, i));
-        int failed = rb_write_value(e, node->children[i], item);
+        int failed = rb_write_value(e, out, node->children[i], item);
         Py_DECREF(item);
         if (failed)
             return -1;
@@ -59,21 +59,21 @@ int rb_write_tuple(rb_encoder *e, const rb_node *node, PyObject *value)
     return Py_SIZE(value) == node->count ? 0 : -1;
 }
 
-int rb_write_map(rb_encoder *e, const rb_node *node, PyObject *value)
+int rb_write_map(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     if (!PyDict_CheckExact(value))
-        return rb_write_reference(e, node, value);
+        return rb_write_reference(e, out, node, value);
     rb_items items;
     PyObject *key, *item;
     rb_items_open(e, &items, value);
-    if (rb_need(e, RB_VARINT_MAX))
+    if (rb_need(out, RB_VARINT_MAX))
         return -1;
-    e->p = rb_put_varint(e->p, (uint64_t)items.size);
+    out->p = rb_put_varint(out->p, (uint64_t)items.size);
     Py_ssize_t written = 0;
     for (; rb_items_next(&items, &key, &item); written++) {
         Py_INCREF(key);
         Py_INCREF(item);
-        int failed = rb_write_value(e, node->children[0], key) || rb_write_value(e, node->children[1], item);
+        int failed = rb_write_value(e, out, node->children[0], key) || rb_write_value(e, out, node->children[1], item);
         Py_DECREF(key);
         Py_DECREF(item);
         if (failed || !rb_items_intact(e, &items))
@@ -82,12 +82,12 @@ int rb_write_map(rb_encoder *e, const rb_node *node, PyObject *value)
     return written == items.size ? 0 : -1;
 }
 
-int rb_write_variant(rb_encoder *e, const rb_node *node, PyObject *value)
+int rb_write_variant(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     int member = -1;
     if (value == Py_None) {
         uint8_t null = 0xFF;
-        return rb_put(e, &null, 1);
+        return rb_put(out, &null, 1);
     }
     if (PyUnicode_CheckExact(value))
         member = node->natural[3];
@@ -98,14 +98,14 @@ int rb_write_variant(rb_encoder *e, const rb_node *node, PyObject *value)
     else if (PyBool_Check(value))
         member = node->natural[0];
     if (member < 0)
-        return rb_write_reference(e, node, value);
+        return rb_write_reference(e, out, node, value);
     /* The member may still refuse the value; then the reference tries the others. */
-    Py_ssize_t before = rb_size(e);
+    size_t before = rb_size(out);
     uint8_t discriminator = (uint8_t)member;
-    if (rb_put(e, &discriminator, 1) == 0 && rb_write_value(e, node->children[member], value) == 0)
+    if (rb_put(out, &discriminator, 1) == 0 && rb_write_value(e, out, node->children[member], value) == 0)
         return 0;
     if (rb_drop_error())
         return -1;
-    e->p = e->start + before;
-    return rb_write_reference(e, node, value);
+    out->p = out->start + before;
+    return rb_write_reference(e, out, node, value);
 }

@@ -2,7 +2,7 @@
 #include "write_scalar.h"
 
 /* rowbinary._dynamic.write_natural, for everything else. */
-static int RB_COLD write_reference(rb_encoder *e, PyObject *value, rb_limits limits)
+static int RB_COLD write_reference(rb_encoder *e, rb_buffer *out, PyObject *value, rb_limits limits)
 {
     PyObject *scratch = PyByteArray_FromStringAndSize(NULL, 0);
     PyObject *depth = PyLong_FromLong(e->depth), *done = NULL;
@@ -12,7 +12,7 @@ static int RB_COLD write_reference(rb_encoder *e, PyObject *value, rb_limits lim
     if (scratch && depth && pair && !PyObject_SetAttr(e->context, rb_py.s_depth, depth))
         done = PyObject_CallFunctionObjArgs(rb_py.write_natural, scratch, value, e->context, pair, NULL);
     if (done)
-        failed = rb_append_object(e, scratch);
+        failed = rb_append_object(out, scratch);
     Py_XDECREF(done);
     Py_XDECREF(pair);
     Py_XDECREF(depth);
@@ -20,54 +20,55 @@ static int RB_COLD write_reference(rb_encoder *e, PyObject *value, rb_limits lim
     return failed;
 }
 
-static inline int put_tag(rb_encoder *e, uint8_t tag)
+static inline int put_tag(rb_buffer *out, uint8_t tag)
 {
-    if (rb_need(e, 1))
+    if (rb_need(out, 1))
         return -1;
-    *e->p++ = tag;
+    *out->p++ = tag;
     return 0;
 }
 
-static inline int put_tagged_word(rb_encoder *e, uint8_t tag, uint64_t word)
+static inline int put_tagged_word(rb_buffer *out, uint8_t tag, uint64_t word)
 {
-    if (rb_need(e, 9))
+    if (rb_need(out, 9))
         return -1;
-    *e->p = tag;
-    memcpy(e->p + 1, &word, 8);
-    e->p += 9;
+    uint8_t *p = out->p;
+    *p = tag;
+    memcpy(p + 1, &word, 8);
+    out->p = p + 9;
     return 0;
 }
 
-static inline int write_int(rb_encoder *e, PyObject *value, rb_limits limits)
+static inline int write_int(rb_encoder *e, rb_buffer *out, PyObject *value, rb_limits limits)
 {
     uint64_t magnitude;
     int negative;
     if (RB_UNLIKELY(!rb_long_parts(value, &magnitude, &negative)))
-        return write_reference(e, value, limits);
+        return write_reference(e, out, value, limits);
     if (RB_LIKELY(magnitude >> 63 == 0))
-        return put_tagged_word(e, RB_TAG_INT64, negative ? 0 - magnitude : magnitude);
+        return put_tagged_word(out, RB_TAG_INT64, negative ? 0 - magnitude : magnitude);
     if (negative)
-        return write_reference(e, value, limits);
-    return put_tagged_word(e, RB_TAG_UINT64, magnitude);
+        return write_reference(e, out, value, limits);
+    return put_tagged_word(out, RB_TAG_UINT64, magnitude);
 }
 
 /* json="text": dates and times in the plain ISO forms, from 1970 to 2105; other texts that could be
  * dates are looked at by the reference. */
-static int write_date_like(rb_encoder *e, PyObject *value, rb_limits limits)
+static int write_date_like(rb_encoder *e, rb_buffer *out, PyObject *value, rb_limits limits)
 {
     rb_moment moment;
     if (!rb_text_moment(e, value, &moment) || moment.seconds < 0 || moment.seconds > UINT32_MAX ||
-        rb_need(e, 10))
-        return PyErr_Occurred() ? -1 : write_reference(e, value, limits);
+        rb_need(out, 10))
+        return PyErr_Occurred() ? -1 : write_reference(e, out, value, limits);
     uint64_t number = moment.has_fraction ? (uint64_t)moment.seconds * 1000000000 + moment.nanos
                       : moment.has_time   ? (uint64_t)moment.seconds
                                           : (uint64_t)moment.days;
     size_t width = moment.has_fraction ? 8 : moment.has_time ? 4 : 2;
-    *e->p++ = moment.has_fraction ? RB_TAG_DATETIME64 : moment.has_time ? RB_TAG_DATETIME : RB_TAG_DATE;
+    *out->p++ = moment.has_fraction ? RB_TAG_DATETIME64 : moment.has_time ? RB_TAG_DATETIME : RB_TAG_DATE;
     if (moment.has_fraction)
-        *e->p++ = 9;
-    memcpy(e->p, &number, width);
-    e->p += width;
+        *out->p++ = 9;
+    memcpy(out->p, &number, width);
+    out->p += width;
     return 0;
 }
 
@@ -103,109 +104,109 @@ static int has_date_like(PyObject *list)
 }
 
 /* One element of Array(Nullable(T)); -1 also for an int beyond Int64: the list needs another T. */
-static inline int write_element(rb_encoder *e, PyObject *item, uint8_t tag)
+static inline int write_element(rb_buffer *out, PyObject *item, uint8_t tag)
 {
-    if (rb_need(e, 10))
+    if (rb_need(out, 10))
         return -1;
     if (item == Py_None) {
-        *e->p++ = 1;
+        *out->p++ = 1;
         return 0;
     }
-    *e->p++ = 0;
+    *out->p++ = 0;
     int64_t number;
     uint64_t word;
     switch (tag) {
     case RB_TAG_INT64:
         if (!rb_long_signed(item, 64, &number))
             return -1;
-        memcpy(e->p, &number, 8);
-        e->p += 8;
+        memcpy(out->p, &number, 8);
+        out->p += 8;
         return 0;
     case RB_TAG_FLOAT64:
         if (!PyFloat_CheckExact(item))
             return -1;
         word = rb_float_bits(item);
-        memcpy(e->p, &word, 8);
-        e->p += 8;
+        memcpy(out->p, &word, 8);
+        out->p += 8;
         return 0;
     case RB_TAG_BOOL:
-        *e->p++ = item == Py_True;
+        *out->p++ = item == Py_True;
         return 0;
     default:
-        return PyUnicode_CheckExact(item) ? rb_put_str(e, item) : -1;
+        return PyUnicode_CheckExact(item) ? rb_put_str(out, item) : -1;
     }
 }
 
 /* No code of the caller runs here, so the list stays as it is. */
-static int write_scalars(rb_encoder *e, PyObject *list, uint8_t tag)
+static int write_scalars(rb_buffer *out, PyObject *list, uint8_t tag)
 {
     Py_ssize_t count = PyList_GET_SIZE(list);
-    if (rb_need(e, 3 + RB_VARINT_MAX))
+    if (rb_need(out, 3 + RB_VARINT_MAX))
         return -1;
-    *e->p++ = RB_TAG_ARRAY;
-    *e->p++ = RB_TAG_NULLABLE;
-    *e->p++ = tag;
-    e->p = rb_put_varint(e->p, (uint64_t)count);
+    *out->p++ = RB_TAG_ARRAY;
+    *out->p++ = RB_TAG_NULLABLE;
+    *out->p++ = tag;
+    out->p = rb_put_varint(out->p, (uint64_t)count);
     for (Py_ssize_t i = 0; i < count; i++)
-        if (RB_UNLIKELY(write_element(e, PyList_GET_ITEM(list, i), tag)))
+        if (RB_UNLIKELY(write_element(out, PyList_GET_ITEM(list, i), tag)))
             return -1;
     return 0;
 }
 
-static int write_list(rb_encoder *e, PyObject *list, rb_limits limits)
+static int write_list(rb_encoder *e, rb_buffer *out, PyObject *list, rb_limits limits)
 {
-    Py_ssize_t before = rb_size(e);
+    size_t before = rb_size(out);
     int kinds = list_kinds(list), failed = 1;
     int scalars = kinds & ~HAS_NONE, text = e->json == RB_JSON_TEXT;
     if (e->depth >= RB_MAX_DEPTH)
         return -1;
     if (scalars == HAS_STR || scalars == 0) {
         if (!text || !scalars || !has_date_like(list))
-            failed = write_scalars(e, list, RB_TAG_STRING);
+            failed = write_scalars(out, list, RB_TAG_STRING);
     } else if (scalars == HAS_INT) {
-        failed = write_scalars(e, list, RB_TAG_INT64);
+        failed = write_scalars(out, list, RB_TAG_INT64);
     } else if (scalars == HAS_FLOAT && !text) {
-        failed = write_scalars(e, list, RB_TAG_FLOAT64);
+        failed = write_scalars(out, list, RB_TAG_FLOAT64);
     } else if (scalars == HAS_BOOL) {
-        failed = write_scalars(e, list, RB_TAG_BOOL);
+        failed = write_scalars(out, list, RB_TAG_BOOL);
     } else if (kinds == HAS_DICT && e->json != RB_JSON_STRING) {
         e->depth++;
-        failed = rb_write_objects(e, list, limits);
+        failed = rb_write_objects(e, out, list, limits);
         e->depth--;
     }
     if (!failed)
         return 0;
     if (failed < 0 && PyErr_Occurred())
         return -1;
-    e->p = e->start + before;
-    return write_reference(e, list, limits);
+    out->p = out->start + before;
+    return write_reference(e, out, list, limits);
 }
 
 /* Append type tag and value of a Dynamic. */
-int rb_write_dynamic(rb_encoder *e, PyObject *value, rb_limits limits)
+int rb_write_dynamic(rb_encoder *e, rb_buffer *out, PyObject *value, rb_limits limits)
 {
     PyTypeObject *type = Py_TYPE(value);
     if (type == &PyUnicode_Type) {
         if (e->json == RB_JSON_TEXT && rb_date_like(value))
-            return write_date_like(e, value, limits);
-        return put_tag(e, RB_TAG_STRING) ? -1 : rb_put_str(e, value);
+            return write_date_like(e, out, value, limits);
+        return put_tag(out, RB_TAG_STRING) ? -1 : rb_put_str(out, value);
     }
     if (type == &PyLong_Type)
-        return write_int(e, value, limits);
+        return write_int(e, out, value, limits);
     if (type == &PyFloat_Type && (e->json != RB_JSON_TEXT || isfinite(PyFloat_AS_DOUBLE(value))))
-        return put_tagged_word(e, RB_TAG_FLOAT64, rb_float_bits(value));
+        return put_tagged_word(out, RB_TAG_FLOAT64, rb_float_bits(value));
     if (type == &PyBool_Type)
-        return put_tag(e, RB_TAG_BOOL) || put_tag(e, value == Py_True) ? -1 : 0;
+        return put_tag(out, RB_TAG_BOOL) || put_tag(out, value == Py_True) ? -1 : 0;
     if (type == &PyList_Type)
-        return write_list(e, value, limits);
+        return write_list(e, out, value, limits);
     if (value == Py_None)
-        return put_tag(e, RB_TAG_NOTHING);
+        return put_tag(out, RB_TAG_NOTHING);
     int64_t nanos;
     if (e->json != RB_JSON_TEXT && rb_datetime_nanos(e, value, &nanos) == 0) {
         uint8_t tag[2] = {RB_TAG_DATETIME64, 9};
-        return rb_put(e, tag, 2) || rb_put(e, &nanos, 8) ? -1 : 0;
+        return rb_put(out, tag, 2) || rb_put(out, &nanos, 8) ? -1 : 0;
     }
     if (rb_drop_error()) /* whatever a zone raised, it will raise again there */
         return -1;
-    return write_reference(e, value, limits);
+    return write_reference(e, out, value, limits);
 }

@@ -5,7 +5,7 @@
 #include "dict_items.h"
 #include "write_scalar.h"
 
-static int walk(rb_encoder *e, const rb_node *node, PyObject *dict, rb_limits limits, uint64_t *count);
+static int walk(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits, uint64_t *count);
 
 /* --- paths ----------------------------------------------------------------------------------------- */
 
@@ -42,23 +42,23 @@ static inline const uint8_t *key_bytes(PyObject *key, Py_ssize_t *size)
 }
 
 /* prefix + key as the path of the next value, with room for `more` bytes behind it. */
-static inline int put_path(rb_encoder *e, const uint8_t *key, size_t size, size_t more)
+static inline int put_path(rb_encoder *e, rb_buffer *out, const uint8_t *key, size_t size, size_t more)
 {
     size_t whole = e->prefix_size + size;
-    if (RB_UNLIKELY(whole > (size_t)RB_MAX_STRING) || rb_need(e, whole + RB_VARINT_MAX + more))
+    if (RB_UNLIKELY(whole > (size_t)RB_MAX_STRING) || rb_need(out, whole + RB_VARINT_MAX + more))
         return -1;
     if (RB_UNLIKELY(e->recording)) {
         if (e->offset_count == e->offset_room && grow_offsets(e))
             return -1;
-        e->offsets[e->offset_count++] = (uint32_t)(rb_size(e) - e->row_start);
+        e->offsets[e->offset_count++] = (uint32_t)(rb_size(out) - out->mark);
     }
-    uint8_t *p = rb_put_varint(e->p, whole);
+    uint8_t *p = rb_put_varint(out->p, whole);
     if (e->prefix_size) {
         rb_copy(p, e->prefix, e->prefix_size);
         p += e->prefix_size;
     }
     rb_copy(p, key, size);
-    e->p = p + size;
+    out->p = p + size;
     return 0;
 }
 
@@ -82,9 +82,9 @@ static uint64_t hash_path(const uint8_t *text, size_t size)
     return hash ^ hash >> 32;
 }
 
-static const uint8_t *read_path(const rb_encoder *e, uint32_t offset, size_t *size)
+static const uint8_t *read_path(const rb_buffer *out, uint32_t offset, size_t *size)
 {
-    const uint8_t *at = e->start + e->row_start + offset;
+    const uint8_t *at = out->start + out->mark + offset;
     unsigned shift = 0;
     *size = 0;
     do {
@@ -95,7 +95,7 @@ static const uint8_t *read_path(const rb_encoder *e, uint32_t offset, size_t *si
 }
 
 /* Whether two of the paths written since `first` are equal (-1: no memory). */
-static int collide(const rb_encoder *e, size_t first)
+static int collide(const rb_encoder *e, const rb_buffer *out, size_t first)
 {
     size_t count = e->offset_count - first, room = 16;
     while (room < count * 2)
@@ -106,10 +106,10 @@ static int collide(const rb_encoder *e, size_t first)
     int found = 0;
     for (size_t i = first; i < e->offset_count && !found; i++) {
         size_t size, other_size;
-        const uint8_t *path = read_path(e, e->offsets[i], &size);
+        const uint8_t *path = read_path(out, e->offsets[i], &size);
         size_t slot = hash_path(path, size) & (room - 1);
         for (; table[slot]; slot = (slot + 1) & (room - 1)) {
-            const uint8_t *other = read_path(e, e->offsets[first + table[slot] - 1], &other_size);
+            const uint8_t *other = read_path(out, e->offsets[first + table[slot] - 1], &other_size);
             if (size == other_size && memcmp(path, other, size) == 0) {
                 found = 1;
                 break;
@@ -154,7 +154,7 @@ static int resolve(rb_encoder *e, const rb_node *node, PyObject *key, const uint
     return answer;
 }
 
-static int takes_null(const rb_node *node)
+int rb_takes_null(const rb_node *node)
 {
     if (node->op == RB_OP_LOW_CARDINALITY)
         node = node->children[0];
@@ -162,7 +162,7 @@ static int takes_null(const rb_node *node)
 }
 
 /* Whether text mode stores this JSON value in a typed path as it is. */
-static int stays_itself(const rb_node *typed, PyObject *value)
+int rb_stays_itself(const rb_node *typed, PyObject *value)
 {
     while (typed->op == RB_OP_NULLABLE || typed->op == RB_OP_LOW_CARDINALITY)
         typed = typed->children[0];
@@ -178,38 +178,38 @@ static int stays_itself(const rb_node *typed, PyObject *value)
     }
 }
 
-static int write_typed(rb_encoder *e, const rb_node *typed, PyObject *value, const uint8_t *key, Py_ssize_t size,
-                       uint64_t *count)
+static int write_typed(rb_encoder *e, rb_buffer *out, const rb_node *typed, PyObject *value, const uint8_t *key,
+                       Py_ssize_t size, uint64_t *count)
 {
-    if (e->json == RB_JSON_TEXT && !stays_itself(typed, value))
+    if (e->json == RB_JSON_TEXT && !rb_stays_itself(typed, value))
         return -1; /* coercion is the reference's */
-    if (value == Py_None && !takes_null(typed))
+    if (value == Py_None && !rb_takes_null(typed))
         return 0;
-    if (put_path(e, key, (size_t)size, 0))
+    if (put_path(e, out, key, (size_t)size, 0))
         return -1;
     ++*count;
     size_t prefix = e->prefix_size;
-    int failed = rb_write_value(e, typed, value);
+    int failed = rb_write_value(e, out, typed, value);
     e->prefix_size = prefix;
     return failed;
 }
 
-static int walk_nested(rb_encoder *e, const rb_node *node, PyObject *dict, rb_limits limits, const uint8_t *key,
-                       Py_ssize_t size, uint64_t *count)
+static int walk_nested(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits,
+                       const uint8_t *key, Py_ssize_t size, uint64_t *count)
 {
     size_t prefix = e->prefix_size;
     if (e->depth >= RB_MAX_DEPTH || push_prefix(e, key, (size_t)size))
         return -1;
     e->nested = 1;
     e->depth++;
-    int failed = walk(e, node, dict, limits, count);
+    int failed = walk(e, out, node, dict, limits, count);
     e->depth--;
     e->prefix_size = prefix;
     return failed;
 }
 
 /* Types that can neither be an object nor stand for null: these are leaves for sure. */
-static int is_leaf(const rb_encoder *e, PyObject *value)
+int rb_is_leaf(const rb_encoder *e, PyObject *value)
 {
     PyTypeObject *type = Py_TYPE(value);
     if (type == &PyFloat_Type)
@@ -220,7 +220,7 @@ static int is_leaf(const rb_encoder *e, PyObject *value)
 
 /* Path and value of the commonest leaves with one check of the room; 1 = not one of them.
  * No Python code runs here, so what the walk has borrowed stays alive. */
-static inline int put_leaf(rb_encoder *e, PyObject *value, const uint8_t *key, size_t size)
+static inline int put_leaf(rb_encoder *e, rb_buffer *out, PyObject *value, const uint8_t *key, size_t size)
 {
     PyTypeObject *type = Py_TYPE(value);
     uint64_t word;
@@ -229,13 +229,13 @@ static inline int put_leaf(rb_encoder *e, PyObject *value, const uint8_t *key, s
         if (!PyUnicode_IS_COMPACT_ASCII(value) || (e->json == RB_JSON_TEXT && rb_date_like(value)))
             return 1;
         size_t length = (size_t)PyUnicode_GET_LENGTH(value);
-        if (RB_UNLIKELY(length > (size_t)RB_MAX_STRING) || put_path(e, key, size, length + 1 + RB_VARINT_MAX))
+        if (RB_UNLIKELY(length > (size_t)RB_MAX_STRING) || put_path(e, out, key, size, length + 1 + RB_VARINT_MAX))
             return -1;
-        uint8_t *p = e->p;
+        uint8_t *p = out->p;
         *p++ = RB_TAG_STRING;
         p = rb_put_varint(p, length);
         rb_copy(p, rb_ascii(value), length);
-        e->p = p + length;
+        out->p = p + length;
         return 0;
     }
     if (type == &PyLong_Type) {
@@ -252,17 +252,18 @@ static inline int put_leaf(rb_encoder *e, PyObject *value, const uint8_t *key, s
     } else {
         return 1;
     }
-    if (put_path(e, key, size, 9))
+    if (put_path(e, out, key, size, 9))
         return -1;
-    *e->p = tag;
-    memcpy(e->p + 1, &word, 8);
-    e->p += 9;
+    uint8_t *p = out->p;
+    *p = tag;
+    memcpy(p + 1, &word, 8);
+    out->p = p + 9;
     return 0;
 }
 
 /* Every other value; the caller holds key and value. */
-static int walk_rare(rb_encoder *e, const rb_node *node, PyObject *key, PyObject *value, const uint8_t *bytes,
-                     Py_ssize_t size, rb_limits limits, uint64_t *count)
+static int walk_rare(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *key, PyObject *value,
+                     const uint8_t *bytes, Py_ssize_t size, rb_limits limits, uint64_t *count)
 {
     if (node->rules) {
         const rb_node *typed = NULL;
@@ -270,22 +271,22 @@ static int walk_rare(rb_encoder *e, const rb_node *node, PyObject *key, PyObject
         if (rule <= 0)
             return rule;
         if (rule == 1)
-            return write_typed(e, typed, value, bytes, size, count);
+            return write_typed(e, out, typed, value, bytes, size, count);
     }
     if (PyDict_CheckExact(value))
-        return walk_nested(e, node, value, limits, bytes, size, count);
+        return walk_nested(e, out, node, value, limits, bytes, size, count);
     if (value == Py_None)
         return 0;
     /* In shared data an array of text mode has no memory: the reference knows. */
     if (e->json == RB_JSON_TEXT && *count >= node->max_paths && PyList_CheckExact(value))
         return -1;
-    if (!is_leaf(e, value) || put_path(e, bytes, (size_t)size, 0))
+    if (!rb_is_leaf(e, value) || put_path(e, out, bytes, (size_t)size, 0))
         return -1;
     ++*count;
-    return rb_write_dynamic(e, value, limits);
+    return rb_write_dynamic(e, out, value, limits);
 }
 
-static int walk(rb_encoder *e, const rb_node *node, PyObject *dict, rb_limits limits, uint64_t *count)
+static int walk(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits, uint64_t *count)
 {
     PyObject *key, *value;
     Py_ssize_t size;
@@ -296,13 +297,13 @@ static int walk(rb_encoder *e, const rb_node *node, PyObject *dict, rb_limits li
         if (RB_UNLIKELY(!bytes))
             return -1;
         e->dotted |= rb_has_dot(bytes, (size_t)size);
-        int failed = RB_LIKELY(!node->rules) ? put_leaf(e, value, bytes, (size_t)size) : 1;
+        int failed = RB_LIKELY(!node->rules) ? put_leaf(e, out, value, bytes, (size_t)size) : 1;
         if (RB_LIKELY(failed == 0)) {
             ++*count;
         } else {
             Py_INCREF(key);
             Py_INCREF(value);
-            failed = failed < 0 || walk_rare(e, node, key, value, bytes, size, limits, count);
+            failed = failed < 0 || walk_rare(e, out, node, key, value, bytes, size, limits, count);
             Py_DECREF(value);
             Py_DECREF(key);
             if (failed || !rb_items_intact(e, &items))
@@ -313,62 +314,62 @@ static int walk(rb_encoder *e, const rb_node *node, PyObject *dict, rb_limits li
 }
 
 /* The number of paths stands first and is known last: one byte is kept free for it. */
-static int put_count(rb_encoder *e, Py_ssize_t at, uint64_t count, size_t first)
+static int put_count(rb_encoder *e, rb_buffer *out, size_t at, uint64_t count, size_t first)
 {
     unsigned more = rb_varint_size(count) - 1;
     if (more) {
-        if (rb_need(e, more))
+        if (rb_need(out, more))
             return -1;
-        memmove(e->start + at + 1 + more, e->start + at + 1, (size_t)(rb_size(e) - at - 1));
-        e->p += more;
+        memmove(out->start + at + 1 + more, out->start + at + 1, rb_size(out) - at - 1);
+        out->p += more;
         for (size_t i = first; i < e->offset_count; i++)
             e->offsets[i] += more;
     }
-    rb_put_varint(e->start + at, count);
+    rb_put_varint(out->start + at, count);
     return 0;
 }
 
 /* Number of paths, paths and values; whether two paths could be equal is found on the way. */
-static int write_paths(rb_encoder *e, const rb_node *node, PyObject *dict, rb_limits limits)
+static int write_paths(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits)
 {
     size_t first = e->offset_count;
     uint64_t count = 0;
-    if (rb_need(e, 1))
+    if (rb_need(out, 1))
         return -1;
-    Py_ssize_t at = rb_size(e);
-    e->p++;
+    size_t at = rb_size(out);
+    out->p++;
     e->dotted = e->nested = 0;
     e->depth++;
-    int failed = walk(e, node, dict, limits, &count) || put_count(e, at, count, first);
+    int failed = walk(e, out, node, dict, limits, &count) || put_count(e, out, at, count, first);
     e->depth--;
     return failed ? -1 : 0;
 }
 
 /* One document.  `node` brings the rules, if any. */
-static int write_document(rb_encoder *e, const rb_node *node, PyObject *dict, rb_limits limits)
+static int write_document(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits)
 {
-    Py_ssize_t before = rb_size(e);
+    size_t before = rb_size(out);
     size_t first = e->offset_count;
     int recording = e->recording;
-    int failed = write_paths(e, node, dict, limits);
+    int failed = write_paths(e, out, node, dict, limits);
     /* Only a dotted key beside a nested object can make two paths equal.  Then the places of the paths
      * are needed; documents in arrays of such a document note them at once, or each level would
      * double the work. */
     int risky = !failed && e->dotted && e->nested;
     if (risky && !recording) {
-        e->p = e->start + before;
+        out->p = out->start + before;
         e->recording = 1;
-        failed = write_paths(e, node, dict, limits);
+        failed = write_paths(e, out, node, dict, limits);
     }
     if (risky && !failed)
-        failed = collide(e, first);
+        failed = collide(e, out, first);
     e->recording = recording;
     e->offset_count = first;
     return failed ? -1 : 0;
 }
 
 /* A document inside an array has paths and flags of its own: put those of the outer one aside. */
-static int write_object(rb_encoder *e, const rb_node *node, PyObject *dict, rb_limits limits)
+static int write_object(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits)
 {
     uint8_t *prefix = e->prefix;
     size_t size = e->prefix_size, room = e->prefix_room;
@@ -379,7 +380,7 @@ static int write_object(rb_encoder *e, const rb_node *node, PyObject *dict, rb_l
         e->prefix = NULL;
         e->prefix_room = e->prefix_size = 0;
     }
-    int failed = write_document(e, node, dict, limits);
+    int failed = write_document(e, out, node, dict, limits);
     if (size) {
         PyMem_Free(e->prefix);
         e->prefix = prefix;
@@ -421,20 +422,20 @@ static int is_simple(PyObject *dict, int depth)
 static const rb_node plain_json = {.op = RB_OP_JSON}; /* without rules */
 
 /* Array(JSON(max_dynamic_types=..., max_dynamic_paths=...)) of a list of exact dicts; 1 = not me. */
-int rb_write_objects(rb_encoder *e, PyObject *list, rb_limits limits)
+int rb_write_objects(rb_encoder *e, rb_buffer *out, PyObject *list, rb_limits limits)
 {
     Py_ssize_t count = PyList_GET_SIZE(list);
-    if (rb_need(e, 16 + RB_VARINT_MAX))
+    if (rb_need(out, 16 + RB_VARINT_MAX))
         return -1;
-    *e->p++ = RB_TAG_ARRAY;
-    e->p = put_json_tag(e->p, limits);
-    e->p = rb_put_varint(e->p, (uint64_t)count);
+    *out->p++ = RB_TAG_ARRAY;
+    out->p = put_json_tag(out->p, limits);
+    out->p = rb_put_varint(out->p, (uint64_t)count);
     rb_limits inner = {limits.paths / 4, limits.types / 2};
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *item = Py_NewRef(PyList_GET_ITEM(list, i));
         int failed = !PyDict_CheckExact(item) || (e->json == RB_JSON_TEXT && !is_simple(item, e->depth));
         if (!failed)
-            failed = write_object(e, &plain_json, item, inner);
+            failed = write_object(e, out, &plain_json, item, inner);
         Py_DECREF(item);
         if (failed || PyList_GET_SIZE(list) != count)
             return PyErr_Occurred() ? -1 : 1;
@@ -443,26 +444,26 @@ int rb_write_objects(rb_encoder *e, PyObject *list, rb_limits limits)
 }
 
 /* A cell of a JSON column or typed path. */
-int rb_write_json(rb_encoder *e, const rb_node *node, PyObject *value)
+int rb_write_json(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
-    Py_ssize_t before = rb_size(e);
+    size_t before = rb_size(out);
     if (e->json == RB_JSON_STRING || node->defaults)
-        return rb_write_reference(e, node, value);
+        return rb_write_reference(e, out, node, value);
     if (value == Py_None) {
         uint8_t none = 0;
-        return rb_put(e, &none, 1);
+        return rb_put(out, &none, 1);
     }
     if (PyDict_CheckExact(value)) {
         rb_limits limits = {node->max_paths / 4, node->max_types / 2};
         e->document++;
-        int failed = write_object(e, node, value, limits);
+        int failed = write_object(e, out, node, value, limits);
         e->document--;
         if (!failed)
             return 0;
         if (e->document || (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception)))
             return -1;
         PyErr_Clear();
-        e->p = e->start + before;
+        out->p = out->start + before;
     }
-    return rb_write_reference(e, node, value);
+    return rb_write_reference(e, out, node, value);
 }

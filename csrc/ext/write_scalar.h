@@ -63,41 +63,33 @@ static inline int rb_long_unsigned(PyObject *value, int bits, uint64_t *out)
     return bits == 64 || *out >> bits == 0;
 }
 
-static inline int rb_put(rb_encoder *e, const void *data, size_t size)
-{
-    if (rb_need(e, size))
-        return -1;
-    memcpy(e->p, data, size);
-    e->p += size;
-    return 0;
-}
-
-static inline int rb_put_signed(rb_encoder *e, const rb_node *node, PyObject *value, int width)
+static inline int rb_put_signed(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value, int width)
 {
     int64_t number;
     if (RB_UNLIKELY(!rb_long_signed(value, 8 * width, &number)))
-        return rb_write_reference(e, node, value);
-    return rb_put(e, &number, (size_t)width); /* little-endian: the low bytes come first */
+        return rb_write_reference(e, out, node, value);
+    return rb_put(out, &number, (size_t)width); /* little-endian: the low bytes come first */
 }
 
-static inline int rb_put_unsigned(rb_encoder *e, const rb_node *node, PyObject *value, int width)
+static inline int rb_put_unsigned(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value, int width)
 {
     uint64_t number;
     if (RB_UNLIKELY(!rb_long_unsigned(value, 8 * width, &number)))
-        return rb_write_reference(e, node, value);
-    return rb_put(e, &number, (size_t)width);
+        return rb_write_reference(e, out, node, value);
+    return rb_put(out, &number, (size_t)width);
 }
 
 /* 128 and 256 bits: values of 64 bits here, wider ones by the reference. */
-static inline int rb_put_wide(rb_encoder *e, const rb_node *node, PyObject *value, int width, int is_signed)
+static inline int rb_put_wide(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value, int width,
+                              int is_signed)
 {
     uint64_t words[4], magnitude;
     int negative;
     if (!PyLong_CheckExact(value) || !rb_long_parts(value, &magnitude, &negative) || (negative && !is_signed))
-        return rb_write_reference(e, node, value);
+        return rb_write_reference(e, out, node, value);
     words[0] = negative ? 0 - magnitude : magnitude;
     words[1] = words[2] = words[3] = negative && magnitude ? UINT64_MAX : 0;
-    return rb_put(e, words, (size_t)width);
+    return rb_put(out, words, (size_t)width);
 }
 
 /* The eight bytes of an exact float. */
@@ -126,12 +118,12 @@ static inline int rb_as_double(PyObject *value, double *out)
     return 0;
 }
 
-static inline int rb_put_float64(rb_encoder *e, const rb_node *node, PyObject *value)
+static inline int rb_put_float64(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     double number;
     if (RB_UNLIKELY(!rb_as_double(value, &number)))
-        return rb_write_reference(e, node, value);
-    return rb_put(e, &number, 8);
+        return rb_write_reference(e, out, node, value);
+    return rb_put(out, &number, 8);
 }
 
 /* The Float32 nearest to the value; an overflow to infinity is an error of the reference. */
@@ -157,33 +149,33 @@ static inline int rb_date_like(PyObject *text)
 }
 
 /* Bytes of a String with their length in front. */
-static inline int rb_put_bytes(rb_encoder *e, const void *data, Py_ssize_t size)
+static inline int rb_put_bytes(rb_buffer *out, const void *data, Py_ssize_t size)
 {
-    if (RB_UNLIKELY(size > RB_MAX_STRING) || rb_need(e, (size_t)size + RB_VARINT_MAX))
+    if (RB_UNLIKELY(size > RB_MAX_STRING) || rb_need(out, (size_t)size + RB_VARINT_MAX))
         return -1;
-    e->p = rb_put_varint(e->p, (uint64_t)size);
-    rb_copy(e->p, data, (size_t)size);
-    e->p += size;
+    uint8_t *p = rb_put_varint(out->p, (uint64_t)size);
+    rb_copy(p, data, (size_t)size);
+    out->p = p + size;
     return 0;
 }
 
-int rb_put_wide_str(rb_encoder *e, PyObject *text);
+int rb_put_wide_str(rb_buffer *out, PyObject *text);
 
 /* An exact str, as UTF-8 with its length in front. */
-static inline int rb_put_str(rb_encoder *e, PyObject *text)
+static inline int rb_put_str(rb_buffer *out, PyObject *text)
 {
     if (RB_LIKELY(PyUnicode_IS_COMPACT_ASCII(text)))
-        return rb_put_bytes(e, rb_ascii(text), PyUnicode_GET_LENGTH(text));
-    return rb_put_wide_str(e, text);
+        return rb_put_bytes(out, rb_ascii(text), PyUnicode_GET_LENGTH(text));
+    return rb_put_wide_str(out, text);
 }
 
-static inline int rb_put_string(rb_encoder *e, const rb_node *node, PyObject *value)
+static inline int rb_put_string(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     if (RB_LIKELY(PyUnicode_CheckExact(value)))
-        return rb_put_str(e, value);
+        return rb_put_str(out, value);
     if (PyBytes_CheckExact(value))
-        return rb_put_bytes(e, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value));
-    return rb_write_reference(e, node, value);
+        return rb_put_bytes(out, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value));
+    return rb_write_reference(e, out, node, value);
 }
 
 #endif

@@ -19,28 +19,28 @@ int rb_is_rare_leaf(PyObject *value)
 
 /* The UTF-8 of a str that is not ASCII, its length in front.  Python would cache the UTF-8 in the
  * caller's object, which doubles its memory: so it is made here. */
-int RB_COLD rb_put_wide_str(rb_encoder *e, PyObject *text)
+int RB_COLD rb_put_wide_str(rb_buffer *out, PyObject *text)
 {
     Py_ssize_t count = PyUnicode_GET_LENGTH(text);
     int kind = PyUnicode_KIND(text);
     const void *data = PyUnicode_DATA(text);
     size_t most = (size_t)count * (kind == 1 ? 2 : kind == 2 ? 3 : 4);
-    if (most > (size_t)RB_MAX_STRING || rb_need(e, most + 2 * RB_VARINT_MAX))
+    if (most > (size_t)RB_MAX_STRING || rb_need(out, most + 2 * RB_VARINT_MAX))
         return -1;
     /* The length comes first but is known last: write behind the longest length it can have. */
     size_t reserved = rb_varint_size(most);
-    uint8_t *body = e->p + reserved, *out = body;
+    uint8_t *body = out->p + reserved, *at = body;
     for (Py_ssize_t i = 0; i < count; i++) {
-        size_t size = rb_put_utf8(out, PyUnicode_READ(kind, data, i));
+        size_t size = rb_put_utf8(at, PyUnicode_READ(kind, data, i));
         if (!size)
             return -1; /* a lone surrogate */
-        out += size;
+        at += size;
     }
-    size_t size = (size_t)(out - body);
-    uint8_t *begin = rb_put_varint(e->p, size);
+    size_t size = (size_t)(at - body);
+    uint8_t *begin = rb_put_varint(out->p, size);
     if (begin != body)
         memmove(begin, body, size);
-    e->p = begin + size;
+    out->p = begin + size;
     return 0;
 }
 
@@ -55,7 +55,7 @@ int rb_drop_error(void)
 }
 
 /* The reference writer, for values without a fast path here. */
-int RB_COLD rb_write_reference(rb_encoder *e, const rb_node *node, PyObject *value)
+int RB_COLD rb_write_reference(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     PyObject *scratch = PyByteArray_FromStringAndSize(NULL, 0);
     PyObject *depth = PyLong_FromLong(e->depth), *done = NULL;
@@ -64,7 +64,7 @@ int RB_COLD rb_write_reference(rb_encoder *e, const rb_node *node, PyObject *val
     if (scratch && depth && !PyObject_SetAttr(e->context, rb_py.s_depth, depth))
         done = PyObject_CallFunctionObjArgs(rb_py.write_value, scratch, node->py, value, e->context, NULL);
     if (done)
-        failed = rb_append_object(e, scratch);
+        failed = rb_append_object(out, scratch);
     if (done && node->op == RB_OP_ARRAY) {
         PyObject *count = PyObject_GetAttr(e->context, rb_py.s_count);
         e->array_count = count ? PyLong_AsSsize_t(count) : -1;
@@ -76,36 +76,36 @@ int RB_COLD rb_write_reference(rb_encoder *e, const rb_node *node, PyObject *val
     return failed;
 }
 
-static int write_float32(rb_encoder *e, const rb_node *node, PyObject *value)
+static int write_float32(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     float number;
     if (!rb_as_single(value, &number))
-        return rb_write_reference(e, node, value);
-    return rb_put(e, &number, 4);
+        return rb_write_reference(e, out, node, value);
+    return rb_put(out, &number, 4);
 }
 
-static int write_bfloat16(rb_encoder *e, const rb_node *node, PyObject *value)
+static int write_bfloat16(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     float number;
     uint32_t bits;
     if (!rb_as_single(value, &number))
-        return rb_write_reference(e, node, value);
+        return rb_write_reference(e, out, node, value);
     memcpy(&bits, &number, 4);
     if (number != number)
         bits |= 0x400000; /* a NaN stays one without its low bits */
     bits >>= 16;
-    return rb_put(e, &bits, 2);
+    return rb_put(out, &bits, 2);
 }
 
-static int write_bool(rb_encoder *e, const rb_node *node, PyObject *value)
+static int write_bool(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     if (RB_UNLIKELY(!PyBool_Check(value)))
-        return rb_write_reference(e, node, value);
+        return rb_write_reference(e, out, node, value);
     uint8_t byte = value == Py_True;
-    return rb_put(e, &byte, 1);
+    return rb_put(out, &byte, 1);
 }
 
-static int write_fixed_string(rb_encoder *e, const rb_node *node, PyObject *value)
+static int write_fixed_string(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     const char *data;
     Py_ssize_t size;
@@ -117,13 +117,13 @@ static int write_fixed_string(rb_encoder *e, const rb_node *node, PyObject *valu
         data = (const char *)rb_ascii(value);
         size = PyUnicode_GET_LENGTH(value);
     } else {
-        return rb_write_reference(e, node, value);
+        return rb_write_reference(e, out, node, value);
     }
-    if (rb_need(e, node->size))
+    if (rb_need(out, node->size))
         return -1;
-    memcpy(e->p, data, (size_t)size);
-    memset(e->p + size, 0, node->size - (size_t)size);
-    e->p += node->size;
+    memcpy(out->p, data, (size_t)size);
+    memset(out->p + size, 0, node->size - (size_t)size);
+    out->p += node->size;
     return 0;
 }
 
@@ -132,7 +132,7 @@ static int64_t date_days(PyObject *date)
     return rb_days(PyDateTime_GET_YEAR(date), PyDateTime_GET_MONTH(date), PyDateTime_GET_DAY(date));
 }
 
-static int write_date(rb_encoder *e, const rb_node *node, PyObject *value, int64_t low, int64_t high)
+static int write_date(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value, int64_t low, int64_t high)
 {
     int64_t days;
     rb_moment moment;
@@ -142,10 +142,10 @@ static int write_date(rb_encoder *e, const rb_node *node, PyObject *value, int64
              rb_read_moment(rb_ascii(value), 10, &moment))
         days = moment.days;
     else if (!rb_long_signed(value, 64, &days))
-        return rb_write_reference(e, node, value);
+        return rb_write_reference(e, out, node, value);
     if (days < low || days > high)
         return -1;
-    return rb_put(e, &days, node->size);
+    return rb_put(out, &days, node->size);
 }
 
 #define RB_DAY_MICROS ((int64_t)86400 * 1000000)
@@ -221,25 +221,25 @@ static int moment_to_ticks(rb_encoder *e, const rb_node *node, PyObject *value, 
     return __builtin_add_overflow(*ticks, moment.nanos / (1000000000 / node->ticks), ticks) ? -1 : 0;
 }
 
-static int write_datetime(rb_encoder *e, const rb_node *node, PyObject *value)
+static int write_datetime(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     int64_t ticks;
     if (!rb_long_signed(value, 64, &ticks) && moment_to_ticks(e, node, value, &ticks)) {
         if (rb_drop_error()) /* whatever a zone raised, it will raise again there */
             return -1;
-        return rb_write_reference(e, node, value);
+        return rb_write_reference(e, out, node, value);
     }
     if (node->op == RB_OP_DATETIME && (ticks < 0 || ticks > UINT32_MAX))
         return -1;
-    return rb_put(e, &ticks, node->size);
+    return rb_put(out, &ticks, node->size);
 }
 
-static int write_time(rb_encoder *e, const rb_node *node, PyObject *value)
+static int write_time(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     int64_t ticks, micros;
     if (!rb_long_signed(value, 64, &ticks)) {
         if (!PyDelta_CheckExact(value) || abs(PyDateTime_DELTA_GET_DAYS(value)) > 42)
-            return rb_write_reference(e, node, value);
+            return rb_write_reference(e, out, node, value);
         micros = ((int64_t)PyDateTime_DELTA_GET_DAYS(value) * 86400 + PyDateTime_DELTA_GET_SECONDS(value)) * 1000000 +
                  PyDateTime_DELTA_GET_MICROSECONDS(value);
         if (micros_to_ticks(micros, node, &ticks))
@@ -248,13 +248,13 @@ static int write_time(rb_encoder *e, const rb_node *node, PyObject *value)
     int64_t limit = (int64_t)3600000 * node->ticks; /* 1000 hours */
     if (ticks <= -limit || ticks >= limit)
         return -1;
-    return rb_put(e, &ticks, node->size);
+    return rb_put(out, &ticks, node->size);
 }
 
-static int write_uuid(rb_encoder *e, const rb_node *node, PyObject *value)
+static int write_uuid(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     if ((PyObject *)Py_TYPE(value) != rb_py.uuid)
-        return rb_write_reference(e, node, value);
+        return rb_write_reference(e, out, node, value);
     uint8_t bytes[16];
     e->calls++;
     PyObject *number = PyObject_GetAttr(value, rb_py.s_int);
@@ -267,23 +267,23 @@ static int write_uuid(rb_encoder *e, const rb_node *node, PyObject *value)
 #endif
     }
     Py_XDECREF(number);
-    if (failed || rb_need(e, 16))
+    if (failed || rb_need(out, 16))
         return -1;
-    memcpy(e->p, bytes + 8, 8); /* the high half first, each half little-endian */
-    memcpy(e->p + 8, bytes, 8);
-    e->p += 16;
+    memcpy(out->p, bytes + 8, 8); /* the high half first, each half little-endian */
+    memcpy(out->p + 8, bytes, 8);
+    out->p += 16;
     return 0;
 }
 
-static int write_enum(rb_encoder *e, const rb_node *node, PyObject *value)
+static int write_enum(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     int64_t number;
     PyObject *found = NULL;
     if (PyUnicode_CheckExact(value))
         found = PyDict_GetItemWithError(node->labels, value);
     if (!found || !rb_long_signed(found, 16, &number))
-        return rb_write_reference(e, node, value);
-    return rb_put(e, &number, node->size);
+        return rb_write_reference(e, out, node, value);
+    return rb_put(out, &number, node->size);
 }
 
 /* Digits of a plain decimal text as an integer of `scale` more digits; 0 when it is not that simple. */
@@ -322,7 +322,7 @@ static int decimal_digits(const char *text, Py_ssize_t size, const rb_node *node
     return digits > 0;
 }
 
-static int write_decimal(rb_encoder *e, const rb_node *node, PyObject *value)
+static int write_decimal(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     __int128 number = 0;
     int known = 0;
@@ -336,104 +336,104 @@ static int write_decimal(rb_encoder *e, const rb_node *node, PyObject *value)
         Py_DECREF(text);
     }
     if (!known)
-        return rb_write_reference(e, node, value);
+        return rb_write_reference(e, out, node, value);
     uint64_t words[4] = {(uint64_t)number, (uint64_t)(number >> 64)};
     words[2] = words[3] = number < 0 ? UINT64_MAX : 0;
-    return rb_put(e, words, node->size);
+    return rb_put(out, words, node->size);
 }
 
-static int write_nullable(rb_encoder *e, const rb_node *node, PyObject *value)
+static int write_nullable(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     uint8_t flag = value == Py_None;
-    if (rb_put(e, &flag, 1))
+    if (rb_put(out, &flag, 1))
         return -1;
-    return flag ? 0 : rb_write_value(e, node->children[0], value);
+    return flag ? 0 : rb_write_value(e, out, node->children[0], value);
 }
 
 /* Append `value` as the type of `node`.  No default: a new opcode without a case does not compile. */
-int rb_write_value(rb_encoder *e, const rb_node *node, PyObject *value)
+int rb_write_value(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     switch (node->op) {
     case RB_OP_STRING:
-        return rb_put_string(e, node, value);
+        return rb_put_string(e, out, node, value);
     case RB_OP_UINT64:
-        return rb_put_unsigned(e, node, value, 8);
+        return rb_put_unsigned(e, out, node, value, 8);
     case RB_OP_INT64:
     case RB_OP_INTERVAL:
-        return rb_put_signed(e, node, value, 8);
+        return rb_put_signed(e, out, node, value, 8);
     case RB_OP_FLOAT64:
-        return rb_put_float64(e, node, value);
+        return rb_put_float64(e, out, node, value);
     case RB_OP_LOW_CARDINALITY:
-        return rb_write_value(e, node->children[0], value);
+        return rb_write_value(e, out, node->children[0], value);
     case RB_OP_NULLABLE:
-        return write_nullable(e, node, value);
+        return write_nullable(e, out, node, value);
     case RB_OP_DATETIME:
     case RB_OP_DATETIME64:
-        return write_datetime(e, node, value);
+        return write_datetime(e, out, node, value);
     case RB_OP_JSON:
-        return rb_write_json(e, node, value);
+        return rb_write_json(e, out, node, value);
     case RB_OP_ARRAY:
-        return rb_write_array(e, node, value);
+        return rb_write_array(e, out, node, value);
     case RB_OP_TUPLE:
-        return rb_write_tuple(e, node, value);
+        return rb_write_tuple(e, out, node, value);
     case RB_OP_MAP:
-        return rb_write_map(e, node, value);
+        return rb_write_map(e, out, node, value);
     case RB_OP_DYNAMIC:
-        return rb_write_dynamic(e, value, (rb_limits){1024, 32});
+        return rb_write_dynamic(e, out, value, (rb_limits){1024, 32});
     case RB_OP_VARIANT:
-        return rb_write_variant(e, node, value);
+        return rb_write_variant(e, out, node, value);
     case RB_OP_INT8:
-        return rb_put_signed(e, node, value, 1);
+        return rb_put_signed(e, out, node, value, 1);
     case RB_OP_INT16:
-        return rb_put_signed(e, node, value, 2);
+        return rb_put_signed(e, out, node, value, 2);
     case RB_OP_INT32:
-        return rb_put_signed(e, node, value, 4);
+        return rb_put_signed(e, out, node, value, 4);
     case RB_OP_INT128:
-        return rb_put_wide(e, node, value, 16, 1);
+        return rb_put_wide(e, out, node, value, 16, 1);
     case RB_OP_INT256:
-        return rb_put_wide(e, node, value, 32, 1);
+        return rb_put_wide(e, out, node, value, 32, 1);
     case RB_OP_UINT8:
-        return rb_put_unsigned(e, node, value, 1);
+        return rb_put_unsigned(e, out, node, value, 1);
     case RB_OP_UINT16:
-        return rb_put_unsigned(e, node, value, 2);
+        return rb_put_unsigned(e, out, node, value, 2);
     case RB_OP_UINT32:
-        return rb_put_unsigned(e, node, value, 4);
+        return rb_put_unsigned(e, out, node, value, 4);
     case RB_OP_UINT128:
-        return rb_put_wide(e, node, value, 16, 0);
+        return rb_put_wide(e, out, node, value, 16, 0);
     case RB_OP_UINT256:
-        return rb_put_wide(e, node, value, 32, 0);
+        return rb_put_wide(e, out, node, value, 32, 0);
     case RB_OP_FLOAT32:
-        return write_float32(e, node, value);
+        return write_float32(e, out, node, value);
     case RB_OP_BFLOAT16:
-        return write_bfloat16(e, node, value);
+        return write_bfloat16(e, out, node, value);
     case RB_OP_BOOL:
-        return write_bool(e, node, value);
+        return write_bool(e, out, node, value);
     case RB_OP_FIXED_STRING:
-        return write_fixed_string(e, node, value);
+        return write_fixed_string(e, out, node, value);
     case RB_OP_DATE:
-        return write_date(e, node, value, 0, UINT16_MAX);
+        return write_date(e, out, node, value, 0, UINT16_MAX);
     case RB_OP_DATE32:
-        return write_date(e, node, value, -719162, 2932896);
+        return write_date(e, out, node, value, -719162, 2932896);
     case RB_OP_TIME:
     case RB_OP_TIME64:
-        return write_time(e, node, value);
+        return write_time(e, out, node, value);
     case RB_OP_UUID:
-        return write_uuid(e, node, value);
+        return write_uuid(e, out, node, value);
     case RB_OP_ENUM8:
     case RB_OP_ENUM16:
-        return write_enum(e, node, value);
+        return write_enum(e, out, node, value);
     case RB_OP_DECIMAL32:
     case RB_OP_DECIMAL64:
     case RB_OP_DECIMAL128:
     case RB_OP_DECIMAL256:
-        return write_decimal(e, node, value);
+        return write_decimal(e, out, node, value);
     /* Rare on any hot path: the reference writer is fast enough. */
     case RB_OP_NOTHING:
     case RB_OP_IPV4:
     case RB_OP_IPV6:
     case RB_OP_STATE:
     case RB_OP_QBIT:
-        return rb_write_reference(e, node, value);
+        return rb_write_reference(e, out, node, value);
     }
     Py_UNREACHABLE();
 }

@@ -1,0 +1,271 @@
+/* The open block of a Native encoder: rows come in, and go out together.
+ *
+ * A row is written cell by cell into the columns.  One that fails is cut out of them again and given to the
+ * reference encoder, as in rows.c; what that writes is dealt out to the columns. */
+#include "column_json.h"
+
+/* rowbinary._native: a block ends with the row that brings it to one of these. */
+#define BLOCK_ROWS ((size_t)1 << 16)
+#define BLOCK_BYTES ((size_t)1 << 20)
+#define KINDS_KEPT 4096 /* types of Dynamic values remembered from block to block */
+
+static int open_columns(rb_encoder *e)
+{
+    rb_block *b = e->block;
+    for (; b->columns_count < e->columns; b->columns_count++) {
+        rb_column *c = rb_column_new(b, e->nodes[b->columns_count]);
+        if (!c)
+            return -1;
+        b->columns[b->columns_count] = c;
+    }
+    return 0;
+}
+
+static void close_columns(rb_block *b)
+{
+    while (b->columns_count)
+        rb_column_free(b->columns[--b->columns_count]);
+    rb_forget_kinds(b);
+}
+
+int rb_block_open(rb_encoder *e)
+{
+    if (rb_import_native())
+        return -1;
+    rb_block *b = e->block = PyMem_Calloc(1, sizeof *b);
+    if (!b)
+        return -1;
+    b->json = e->json;
+    b->scratch.grow = rb_memory_grow;
+    b->columns = PyMem_Calloc((size_t)e->columns + 1, sizeof *b->columns);
+    b->absent = PyMem_Calloc((size_t)e->columns + 1, 1);
+    return b->columns && b->absent ? open_columns(e) : -1;
+}
+
+void rb_block_free(rb_encoder *e)
+{
+    rb_block *b = e->block;
+    if (!b)
+        return;
+    if (b->columns)
+        close_columns(b);
+    rb_memory_free(&b->scratch);
+    PyMem_Free(b->columns);
+    PyMem_Free(b->absent);
+    PyMem_Free(b->touched);
+    PyMem_Free(b);
+    e->block = NULL;
+}
+
+/* --- rows ----------------------------------------------------------------------------------------------- */
+
+/* A cell of the row, into its column. */
+int rb_block_put(rb_encoder *e, Py_ssize_t i, PyObject *cell)
+{
+    rb_block *b = e->block;
+    rb_column *c = b->columns[i];
+    int failed, is_default = cell == rb_py.default_, written = e->no_default && e->no_default[i];
+    e->array_count = -1;
+    if (RB_UNLIKELY((is_default && !written) != b->absent[i]))
+        return -1; /* the first row with another set of DEFAULTs */
+    if (RB_UNLIKELY(b->absent[i])) {
+        failed = 0;
+    } else if (RB_UNLIKELY(is_default)) {
+        e->array_count = 0;
+        failed = rb_column_default(c);
+    } else {
+        failed = rb_column_put(e, c, cell);
+    }
+    if (RB_UNLIKELY(e->grouped != NULL))
+        e->lengths[i] = e->array_count;
+    return failed;
+}
+
+/* Give the columns their values of a row in RowBinary; the number of the column that failed, or -1. */
+static Py_ssize_t deal(rb_block *b, rb_reader *r)
+{
+    for (Py_ssize_t i = 0; i < b->columns_count; i++)
+        if (!b->absent[i] && RB_UNLIKELY(rb_column_take(b->columns[i], r)))
+            return i;
+    return -1;
+}
+
+static void untouch(rb_block *b)
+{
+    for (size_t i = 0; i < b->touched_count; i++)
+        b->touched[i]->json->touched = 0;
+    b->touched_count = 0;
+}
+
+/* Take the row back that was being written. */
+static int RB_COLD cut_row(rb_block *b)
+{
+    int failed = 0;
+    for (Py_ssize_t i = 0; i < b->columns_count; i++)
+        failed |= rb_column_cut(b->columns[i], b->rows);
+    untouch(b);
+    b->size = b->start;
+    return failed;
+}
+
+/* The error for a row that column `i` did not take. */
+static int RB_COLD refuse(rb_encoder *e, Py_ssize_t i, Py_ssize_t index)
+{
+    rb_fault fault = e->block->fault;
+    cut_row(e->block);
+    if (PyErr_Occurred())
+        return -1;
+    if (fault == RB_NO_FAULT) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    PyObject *done = PyObject_CallFunction(rb_py.refuse, "nOi", index, PyTuple_GET_ITEM(e->names, i),
+                                           fault == RB_TEXT_OVERFLOW);
+    Py_XDECREF(done);
+    return -1;
+}
+
+/* The columns that the row leaves to the server: another set than that of the block ends it. */
+static int set_absent(rb_encoder *e)
+{
+    rb_block *b = e->block;
+    uint8_t *absent = PyMem_Calloc((size_t)e->columns + 1, 1);
+    PyObject *list = absent ? PyObject_GetAttr(e->context, rb_py.s_absent) : PyErr_NoMemory();
+    int failed = !list || !PyList_Check(list);
+    for (Py_ssize_t i = 0; !failed && i < PyList_GET_SIZE(list); i++) {
+        Py_ssize_t column = PyLong_AsSsize_t(PyList_GET_ITEM(list, i));
+        if (column >= 0 && column < e->columns)
+            absent[column] = 1;
+    }
+    Py_XDECREF(list);
+    if (!failed && memcmp(absent, b->absent, (size_t)e->columns)) {
+        failed = rb_block_close(e);
+        if (!failed)
+            memcpy(b->absent, absent, (size_t)e->columns);
+    }
+    PyMem_Free(absent);
+    return failed ? -1 : 0;
+}
+
+/* The reference encoder writes the row, or raises the error that names what is wrong with it. */
+static int RB_COLD take_by_reference(rb_encoder *e, PyObject *row, Py_ssize_t index)
+{
+    rb_block *b = e->block;
+    PyObject *bytes = rb_encode_row(e, row, index);
+    if (!bytes)
+        return -1;
+    int failed = set_absent(e);
+    if (!failed) {
+        rb_reader r = {(uint8_t *)PyByteArray_AS_STRING(bytes), NULL};
+        r.end = r.p + PyByteArray_GET_SIZE(bytes);
+        b->start = b->size;
+        Py_ssize_t column = deal(b, &r);
+        if (column >= 0)
+            failed = refuse(e, column, index);
+    }
+    Py_DECREF(bytes);
+    return failed;
+}
+
+static int write_row(rb_encoder *e, PyObject *row, Py_ssize_t index)
+{
+    rb_block *b = e->block;
+    b->scratch.p = b->scratch.start;
+    b->scratch.mark = 0;
+    b->start = b->size;
+    b->fault = RB_NO_FAULT;
+    if (RB_UNLIKELY(rb_write_cells(e, row))) {
+        cut_row(b);
+        return rb_give_up(e) ? -1 : take_by_reference(e, row, index);
+    }
+    return 0;
+}
+
+/* The row is good: decide what depends on whole rows. */
+static void settle(rb_block *b)
+{
+    for (size_t i = 0; i < b->touched_count; i++)
+        rb_json_settle(b->touched[i]);
+    b->touched_count = 0;
+    b->fault = RB_NO_FAULT;
+}
+
+/* Add one row to the block; on failure the block is as before and an error is set. */
+int rb_block_write(rb_encoder *e, PyObject *row, Py_ssize_t index)
+{
+    rb_block *b = e->block;
+    if (b->columns_count != e->columns && open_columns(e)) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (write_row(e, row, index))
+        return -1;
+    b->rows++;
+    e->rows++;
+    settle(b);
+    return b->rows >= BLOCK_ROWS || b->size >= BLOCK_BYTES ? rb_block_close(e) : 0;
+}
+
+/* --- the bytes ------------------------------------------------------------------------------------------- */
+
+static int put_name(rb_buffer *out, PyObject *text)
+{
+    Py_ssize_t size;
+    const char *bytes = PyUnicode_AsUTF8AndSize(text, &size);
+    if (!bytes || rb_need(out, (size_t)size + RB_VARINT_MAX))
+        return -1;
+    out->p = rb_put_varint(out->p, (uint64_t)size);
+    memcpy(out->p, bytes, (size_t)size);
+    out->p += size;
+    return 0;
+}
+
+static int put_column(rb_encoder *e, rb_buffer *out, Py_ssize_t i)
+{
+    PyObject *type = PyObject_GetAttrString(e->nodes[i]->py, "text");
+    out->mark = rb_size(out);
+    int failed = !type || put_name(out, PyTuple_GET_ITEM(e->names, i)) || put_name(out, type) ||
+                 rb_column_prefix(e->block->columns[i], out) || rb_column_data(e->block->columns[i], out);
+    Py_XDECREF(type);
+    return failed;
+}
+
+static int put_block(rb_encoder *e, rb_buffer *out)
+{
+    rb_block *b = e->block;
+    uint64_t columns = 0;
+    for (Py_ssize_t i = 0; i < e->columns; i++)
+        columns += !b->absent[i];
+    if (rb_need(out, 2 * RB_VARINT_MAX))
+        return -1;
+    out->p = rb_put_varint(out->p, columns);
+    out->p = rb_put_varint(out->p, b->rows);
+    for (Py_ssize_t i = 0; i < e->columns; i++)
+        if (!b->absent[i] && put_column(e, out, i))
+            return -1;
+    return 0;
+}
+
+/* Append the open block to the chunk, if it has rows, and begin another. */
+int rb_block_close(rb_encoder *e)
+{
+    rb_block *b = e->block;
+    rb_buffer *out = &e->chunk.out;
+    size_t before = rb_size(out);
+    if (!b->rows)
+        return 0;
+    out->mark = before;
+    if (put_block(e, out)) {
+        out->p = out->start + before;
+        if (!PyErr_Occurred())
+            PyErr_NoMemory();
+        return -1;
+    }
+    b->rows = b->size = b->start = 0;
+    if (b->kinds_count > KINDS_KEPT)
+        close_columns(b); /* opened again with the next row */
+    for (Py_ssize_t i = 0; i < b->columns_count; i++)
+        rb_column_reset(b->columns[i]);
+    rb_memory_trim(&b->scratch);
+    return 0;
+}

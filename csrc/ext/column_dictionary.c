@@ -1,0 +1,239 @@
+/* LowCardinality: a dictionary of the values, and the place of each row's value in it.
+ *
+ * The dictionary begins with the type's default; that of Nullable with one for NULL before it.  Others
+ * follow in the order of their first use. */
+#include "columns.h"
+
+#define FREE 0 /* in the table; else 1 + place */
+#define KNOWN 64 /* objects remembered; a power of two */
+
+typedef struct {
+    uint32_t hash;
+    uint32_t first; /* the row that brought it */
+    size_t offset, size;
+} rb_place;
+
+struct rb_dictionary {
+    const rb_node *inner;  /* without Nullable */
+    int nullable;
+    rb_buffer values;      /* the dictionary as it is written */
+    rb_place *places;
+    uint32_t count, room;
+    uint32_t *table;
+    uint32_t mask;
+    struct {
+        PyObject *object;  /* an exact str; strong */
+        uint32_t key;
+    } known[KNOWN];        /* by address: columns of few values are mostly given the same objects */
+};
+
+/* Eight bytes at a time: the strings of a dictionary are short, and equality is checked anyway. */
+static uint32_t hash_bytes(const uint8_t *p, size_t size)
+{
+    uint64_t hash = size * 0x9E3779B97F4A7C15ULL, word;
+    for (; size >= 8; size -= 8, p += 8) {
+        memcpy(&word, p, 8);
+        hash = (hash ^ word) * 0xD6E8FEB86659FD93ULL;
+        hash ^= hash >> 32;
+    }
+    word = 0;
+    memcpy(&word, p, size);
+    hash = (hash ^ word) * 0xD6E8FEB86659FD93ULL;
+    return (uint32_t)(hash >> 32);
+}
+
+static int grow_places(rb_dictionary *d)
+{
+    uint32_t room = d->room ? d->room * 2 : 16;
+    rb_place *moved = PyMem_Realloc(d->places, room * sizeof *moved);
+    if (!moved)
+        return -1;
+    d->places = moved;
+    uint32_t *table = PyMem_Calloc((size_t)room * 2, sizeof *table);
+    if (!table)
+        return -1;
+    PyMem_Free(d->table);
+    d->table = table;
+    d->room = room;
+    d->mask = room * 2 - 1;
+    for (uint32_t i = 0; i < d->count; i++) {
+        uint32_t slot = d->places[i].hash & d->mask;
+        while (table[slot] != FREE)
+            slot = (slot + 1) & d->mask;
+        table[slot] = i + 1;
+    }
+    return 0;
+}
+
+/* Add a value that is not there; `slot` is where the search for it ended. */
+static int add(rb_column *c, const uint8_t *value, size_t size, uint32_t hash, uint32_t slot)
+{
+    rb_dictionary *d = c->dictionary;
+    size_t offset = rb_size(&d->values);
+    if (c->count >= UINT32_MAX || rb_put(&d->values, value, size))
+        return -1;
+    d->places[d->count] = (rb_place){hash, (uint32_t)c->count, offset, size};
+    d->table[slot] = ++d->count;
+    return 0;
+}
+
+/* The place of a value, which is added when it is new; -1 without memory. */
+static int64_t place_of(rb_column *c, const uint8_t *value, size_t size, int gauged)
+{
+    rb_dictionary *d = c->dictionary;
+    if (d->count == d->room && grow_places(d))
+        return -1;
+    uint32_t hash = hash_bytes(value, size), slot = hash & d->mask;
+    for (; d->table[slot] != FREE; slot = (slot + 1) & d->mask) {
+        const rb_place *place = &d->places[d->table[slot] - 1];
+        if (place->hash == hash && place->size == size && memcmp(d->values.start + place->offset, value, size) == 0)
+            return d->table[slot] - 1;
+    }
+    if (gauged && rb_gauge(c->block, size))
+        return -1;
+    return add(c, value, size, hash, slot) ? -1 : (int64_t)d->count - 1;
+}
+
+/* What every dictionary begins with.  The slot for NULL is in no table: no value may find it. */
+static int add_defaults(rb_column *c)
+{
+    rb_dictionary *d = c->dictionary;
+    if (d->nullable) {
+        if (!d->room && grow_places(d))
+            return -1;
+        if (rb_put(&d->values, d->inner->zero, d->inner->zero_size))
+            return -1;
+        d->places[d->count++] = (rb_place){0, 0, 0, d->inner->zero_size};
+    }
+    return place_of(c, d->inner->zero, d->inner->zero_size, 0) < 0 ? -1 : 0;
+}
+
+int rb_dictionary_new(rb_column *c)
+{
+    rb_dictionary *d = c->dictionary = PyMem_Calloc(1, sizeof *d);
+    if (!d)
+        return -1;
+    d->inner = c->node->children[0];
+    d->nullable = d->inner->op == RB_OP_NULLABLE;
+    if (d->nullable)
+        d->inner = d->inner->children[0];
+    d->values.grow = rb_memory_grow;
+    return add_defaults(c);
+}
+
+static void forget_objects(rb_dictionary *d)
+{
+    for (int i = 0; i < KNOWN; i++)
+        Py_CLEAR(d->known[i].object);
+}
+
+void rb_dictionary_free(rb_column *c)
+{
+    rb_dictionary *d = c->dictionary;
+    if (!d)
+        return;
+    forget_objects(d);
+    rb_memory_free(&d->values);
+    PyMem_Free(d->places);
+    PyMem_Free(d->table);
+    PyMem_Free(d);
+}
+
+/* Append a value, given as it is in RowBinary (with the flag of a Nullable). */
+int rb_dictionary_put(rb_column *c, const uint8_t *value, size_t size)
+{
+    rb_dictionary *d = c->dictionary;
+    int64_t place = 0;
+    if (rb_gauge(c->block, 1))
+        return -1;
+    if (!d->nullable)
+        place = place_of(c, value, size, 1);
+    else if (!*value)
+        place = place_of(c, value + 1, size - 1, 1);
+    uint32_t key = (uint32_t)place;
+    return place < 0 ? -1 : rb_put(&c->out, &key, 4);
+}
+
+static int put_text(rb_encoder *e, rb_column *c, PyObject *value)
+{
+    rb_buffer *scratch = &c->block->scratch;
+    size_t before = rb_size(scratch);
+    int failed = rb_write_value(e, scratch, c->node, value) ||
+                 rb_dictionary_put(c, scratch->start + before, rb_size(scratch) - before);
+    scratch->p = scratch->start + before;
+    return failed;
+}
+
+/* Append a Python value. */
+int rb_dictionary_put_object(rb_encoder *e, rb_column *c, PyObject *value)
+{
+    rb_dictionary *d = c->dictionary;
+    size_t slot = ((uintptr_t)value >> 4 ^ (uintptr_t)value >> 10) & (KNOWN - 1);
+    if (RB_LIKELY(d->known[slot].object == value))
+        return rb_gauge(c->block, 1) ? -1 : rb_put(&c->out, &d->known[slot].key, 4);
+    if (put_text(e, c, value))
+        return -1;
+    if (PyUnicode_CheckExact(value)) { /* cannot change */
+        Py_XSETREF(d->known[slot].object, Py_NewRef(value));
+        memcpy(&d->known[slot].key, c->out.p - 4, 4);
+    }
+    return 0;
+}
+
+int rb_dictionary_take(rb_column *c, rb_reader *r)
+{
+    const uint8_t *start = r->p;
+    return rb_skip(c->block, c->node->children[0], r) ? -1 : rb_dictionary_put(c, start, (size_t)(r->p - start));
+}
+
+/* Drop what rows from `count` on brought: the last ones, so no search for another goes over their slots. */
+int rb_dictionary_cut(rb_column *c, size_t count)
+{
+    rb_dictionary *d = c->dictionary;
+    if (c->out.start)
+        c->out.p = c->out.start + 4 * count;
+    forget_objects(d);
+    while (d->count > 1u + (unsigned)d->nullable && d->places[d->count - 1].first >= count) {
+        const rb_place *place = &d->places[--d->count];
+        uint32_t slot = place->hash & d->mask;
+        while (d->table[slot] != d->count + 1)
+            slot = (slot + 1) & d->mask;
+        d->table[slot] = FREE;
+        d->values.p = d->values.start + place->offset;
+    }
+    return 0;
+}
+
+/* Only the defaults stay. */
+void rb_dictionary_reset(rb_column *c)
+{
+    rb_dictionary_cut(c, 0);
+    rb_memory_trim(&c->dictionary->values);
+}
+
+int rb_dictionary_data(rb_column *c, rb_buffer *out)
+{
+    rb_dictionary *d = c->dictionary;
+    if (!c->count)
+        return 0;
+    uint64_t size = d->count, keys = c->count;
+    unsigned width = size <= 1 << 8 ? 0 : size <= 1 << 16 ? 1 : 2;
+    uint64_t flags = 0x600 | width; /* has keys of its own, needs no global dictionary */
+    if (rb_put(out, &flags, 8) || rb_put(out, &size, 8) || rb_append(out, &d->values) || rb_put(out, &keys, 8) ||
+        rb_need(out, c->count << width))
+        return -1;
+    const uint32_t *from = (const uint32_t *)(const void *)c->out.start;
+    if (width == 2) {
+        memcpy(out->p, from, c->count * 4);
+    } else if (width == 1) {
+        for (size_t i = 0; i < c->count; i++) {
+            uint16_t key = (uint16_t)from[i];
+            memcpy(out->p + 2 * i, &key, 2);
+        }
+    } else {
+        for (size_t i = 0; i < c->count; i++)
+            out->p[i] = (uint8_t)from[i];
+    }
+    out->p += c->count << width;
+    return 0;
+}

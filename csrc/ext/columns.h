@@ -1,0 +1,176 @@
+/* Columns of a Native block, the twins of rowbinary._columns and rowbinary._paths: how values of one type
+ * lie together.
+ *
+ * A column takes values in two ways.  rb_column_take moves one out of RowBinary, as the reference does, and
+ * no Python code runs.  rb_column_put (put.c, put_json.c) appends a Python value directly, or goes by way
+ * of RowBinary where it has no fast path.  A function that fails may leave the column with a value in
+ * part: rb_column_cut takes that out again, by the number of values to keep. */
+#ifndef COLUMNS_H
+#define COLUMNS_H
+
+#include "rowbinary.h"
+
+#define RB_NULL 0xFF
+#define RB_OVERFLOW 0xFE /* among the discriminators of a Dynamic: its value is in the shared variant */
+#define RB_MAX_KINDS 254 /* types a Dynamic column can list */
+#define RB_SPARSE 20     /* rowbinary._paths.SPARSE */
+#define RB_WATCHED 64    /* rowbinary._paths.WATCHED */
+
+/* How the values of a column lie: one class of rowbinary._columns each. */
+typedef enum {
+    RB_COL_FIXED,
+    RB_COL_TEXT,
+    RB_COL_STATE,
+    RB_COL_EMPTY,
+    RB_COL_NULLABLE,
+    RB_COL_ARRAY, /* and Map */
+    RB_COL_TUPLE,
+    RB_COL_LOW_CARDINALITY,
+    RB_COL_VARIANT,
+    RB_COL_QBIT,
+    RB_COL_DYNAMIC,
+    RB_COL_JSON,
+    RB_COL_JSON_TEXT,
+} rb_shape;
+
+typedef struct rb_column rb_column;
+typedef struct rb_block rb_block;
+typedef struct rb_dictionary rb_dictionary;
+typedef struct rb_dynamic rb_dynamic;
+typedef struct rb_json rb_json;
+
+struct rb_column {
+    rb_shape shape;
+    uint32_t width;          /* bytes of a value of RB_COL_FIXED */
+    const rb_node *node;
+    rb_buffer out;           /* values; null map, ends, discriminators or keys where there are children */
+    size_t count;            /* values */
+    rb_block *block;
+    rb_buffer sizes;         /* RB_COL_STATE: the size of each */
+    size_t known_count, known_size; /* RB_COL_TEXT: how many bytes so many values take */
+    Py_ssize_t children_count;
+    rb_column **children;
+    union {
+        rb_dictionary *dictionary;
+        rb_dynamic *dynamic;
+        rb_json *json;
+    };
+};
+
+/* RowBinary that is being taken apart. */
+typedef struct {
+    const uint8_t *p, *end;
+} rb_reader;
+
+/* A type that a Dynamic value has: its tag, and what stands for it in a block. */
+typedef struct rb_kind rb_kind;
+struct rb_kind {
+    PyObject *py;            /* the Node; strong */
+    const rb_node *node;
+    PyObject *tag;           /* bytes */
+    const char *text;        /* the type's name, owned by `name` */
+    Py_ssize_t text_size;
+    PyObject *name;          /* str */
+    rb_kind *next;           /* with the same first byte of the tag */
+};
+
+/* Why a value was refused, where that is not for want of memory. */
+typedef enum { RB_NO_FAULT, RB_TOO_LONG, RB_TEXT_OVERFLOW } rb_fault;
+
+/* The open block. */
+struct rb_block {
+    Py_ssize_t columns_count;
+    rb_column **columns;
+    uint8_t *absent;         /* columns that are DEFAULT in all rows */
+    size_t rows, size, start; /* rowbinary._columns.Gauge */
+    int json;
+    rb_fault fault;
+    rb_buffer scratch;       /* RowBinary on its way into a column */
+    rb_column **touched;     /* JSON columns that took documents of the row */
+    size_t touched_count, touched_room;
+    rb_kind *kinds[256];     /* by the first byte of the tag */
+    size_t kinds_count;
+};
+
+/* Note `count` bytes more in the columns of the block. */
+static inline int rb_gauge(rb_block *b, size_t count)
+{
+    b->size += count;
+    if (RB_LIKELY(b->size - b->start <= RB_MAX_ROW))
+        return 0;
+    b->fault = RB_TOO_LONG;
+    return -1;
+}
+
+/* Room for at least one thing more in a list; `list` points to the pointer to it (column.c). */
+int rb_more(void *list, size_t count, size_t *room, size_t size);
+#define RB_MORE(list, count, room) rb_more(&(list), (count), &(room), sizeof *(list))
+
+/* column.c: every function returns 0, or -1 without memory, with a fault or with a Python error */
+rb_column *rb_column_new(rb_block *b, const rb_node *node);
+rb_column *rb_text_new(rb_block *b);
+void rb_column_free(rb_column *c);
+int rb_column_take(rb_column *c, rb_reader *r);
+int rb_column_default(rb_column *c);
+int rb_column_cut(rb_column *c, size_t count);
+void rb_column_reset(rb_column *c);
+
+/* column_skip.c */
+int rb_read_varint(rb_reader *r, uint64_t *number);
+int rb_skip(rb_block *b, const rb_node *node, rb_reader *r);
+int rb_skip_dynamic(rb_block *b, rb_reader *r);
+int rb_read_kind(rb_block *b, rb_reader *r, const rb_kind **kind);
+void rb_forget_kinds(rb_block *b);
+
+/* column_dictionary.c: LowCardinality */
+int rb_dictionary_new(rb_column *c);
+void rb_dictionary_free(rb_column *c);
+int rb_dictionary_take(rb_column *c, rb_reader *r);
+int rb_dictionary_put(rb_column *c, const uint8_t *value, size_t size);
+int rb_dictionary_put_object(rb_encoder *e, rb_column *c, PyObject *value);
+int rb_dictionary_cut(rb_column *c, size_t count);
+void rb_dictionary_reset(rb_column *c);
+int rb_dictionary_data(rb_column *c, rb_buffer *out);
+
+/* column_dynamic.c */
+rb_column *rb_dynamic_new(rb_block *b, const rb_node *node, uint32_t max_types);
+int rb_dynamic_open(rb_column *c, uint32_t max_types);
+void rb_dynamic_free(rb_column *c);
+int rb_dynamic_take(rb_column *c, rb_reader *r);
+int rb_dynamic_pad(rb_column *c, size_t count);
+int rb_dynamic_cut(rb_column *c, size_t count);
+void rb_dynamic_reset(rb_column *c);
+int rb_dynamic_prefix(rb_column *c, rb_buffer *out);
+int rb_dynamic_data(rb_column *c, rb_buffer *out);
+rb_column *rb_dynamic_member(rb_column *c, uint8_t tag, uint8_t *discriminator);
+
+/* column_json.c */
+int rb_json_open(rb_column *c);
+void rb_json_free(rb_column *c);
+int rb_json_take(rb_column *c, rb_reader *r);
+int rb_json_cut(rb_column *c, size_t count);
+void rb_json_settle(rb_column *c);
+void rb_json_reset(rb_column *c);
+int rb_json_prefix(rb_column *c, rb_buffer *out);
+int rb_json_data(rb_column *c, rb_buffer *out);
+
+/* column_write.c */
+int rb_column_prefix(rb_column *c, rb_buffer *out);
+int rb_column_data(rb_column *c, rb_buffer *out);
+int rb_append(rb_buffer *out, const rb_buffer *piece);
+
+/* put.c */
+int rb_column_put(rb_encoder *e, rb_column *c, PyObject *value);
+int rb_put_by_way_of_row(rb_encoder *e, rb_column *c, PyObject *value);
+
+/* put_json.c */
+int rb_put_json(rb_encoder *e, rb_column *c, PyObject *value);
+
+/* block.c */
+int rb_block_open(rb_encoder *e);
+void rb_block_free(rb_encoder *e);
+int rb_block_put(rb_encoder *e, Py_ssize_t i, PyObject *cell);
+int rb_block_write(rb_encoder *e, PyObject *row, Py_ssize_t index);
+int rb_block_close(rb_encoder *e);
+
+#endif

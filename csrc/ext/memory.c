@@ -1,0 +1,45 @@
+/* Buffers of plain memory, for what is put together before it is handed out; rows go into a chunk
+ * (buffer.c).  Raw memory, which takes no GIL: Python only counts it. */
+#include "rowbinary.h"
+
+#define FIRST_SIZE 256 /* there may be thousands of such buffers, and most stay small */
+
+/* The `grow` of such a buffer. */
+int RB_COLD rb_memory_grow(rb_buffer *b, size_t need)
+{
+    size_t used = rb_size(b), room = (size_t)(b->end - b->start);
+    if (need > RB_MAX_ROW || rb_row_is_too_long(b))
+        return -1;
+    size_t wanted = room ? room + room / 2 : FIRST_SIZE;
+    if (wanted < used + need)
+        wanted = used + need;
+    uint8_t *moved = PyMem_RawRealloc(b->start, wanted);
+    if (!moved)
+        return -1; /* the old memory and what is in it stay */
+    b->start = moved;
+    b->p = moved + used;
+    b->end = moved + wanted;
+    return 0;
+}
+
+/* The buffer is empty afterwards and can be used again. */
+void rb_memory_free(rb_buffer *b)
+{
+    PyMem_RawFree(b->start);
+    b->start = b->p = b->end = NULL;
+    b->mark = 0;
+}
+
+/* Give memory back of which little is in use. */
+void rb_memory_trim(rb_buffer *b)
+{
+    size_t used = rb_size(b), room = (size_t)(b->end - b->start);
+    if (room <= 1 << 16 || used >= room / 4)
+        return;
+    uint8_t *moved = PyMem_RawRealloc(b->start, used + FIRST_SIZE);
+    if (!moved)
+        return;
+    b->start = moved;
+    b->p = moved + used;
+    b->end = moved + used + FIRST_SIZE;
+}

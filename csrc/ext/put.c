@@ -1,0 +1,129 @@
+/* The second sink: Python values straight into the columns of a Native block.
+ *
+ * Only the containers are told apart here.  A scalar has the same bytes in a column as in a row, so
+ * rb_write_value writes it into the column's buffer. */
+#include "columns.h"
+#include "dict_items.h"
+
+/* rb_write_value, with what it wrote noted. */
+static inline int put_scalar(rb_encoder *e, rb_column *c, PyObject *value)
+{
+    size_t before = rb_size(&c->out);
+    return rb_write_value(e, &c->out, c->node, value) || rb_gauge(c->block, rb_size(&c->out) - before) ? -1 : 0;
+}
+
+static inline int put_nullable(rb_encoder *e, rb_column *c, PyObject *value)
+{
+    uint8_t flag = value == Py_None;
+    if (rb_put(&c->out, &flag, 1) || rb_gauge(c->block, 1))
+        return -1;
+    return flag ? rb_column_default(c->children[0]) : rb_column_put(e, c->children[0], value);
+}
+
+/* What cannot be done here goes the way of all rows: RowBinary, and out of it into the column. */
+int RB_COLD rb_put_by_way_of_row(rb_encoder *e, rb_column *c, PyObject *value)
+{
+    rb_buffer *scratch = &c->block->scratch;
+    size_t before = rb_size(scratch);
+    int failed = rb_write_value(e, scratch, c->node, value);
+    rb_reader r = {scratch->start + before, scratch->p};
+    size_t count = c->count;
+    failed = failed || rb_column_take(c, &r);
+    c->count = count; /* the caller counts */
+    scratch->p = scratch->start + before;
+    return failed;
+}
+
+static int put_end(rb_column *c)
+{
+    uint64_t end = c->children[0]->count;
+    return rb_put(&c->out, &end, 8) || rb_gauge(c->block, 8) ? -1 : 0;
+}
+
+static int put_array(rb_encoder *e, rb_column *c, PyObject *value)
+{
+    int is_list = PyList_CheckExact(value);
+    if (!is_list && !PyTuple_CheckExact(value))
+        return rb_put_by_way_of_row(e, c, value);
+    Py_ssize_t count = Py_SIZE(value);
+    if (count > RB_MAX_STRING)
+        return -1;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (RB_UNLIKELY(Py_SIZE(value) != count))
+            return -1;
+        PyObject *item = Py_NewRef(is_list ? PyList_GET_ITEM(value, i) : PyTuple_GET_ITEM(value, i));
+        int failed = rb_column_put(e, c->children[0], item);
+        Py_DECREF(item);
+        if (RB_UNLIKELY(failed))
+            return -1;
+    }
+    e->array_count = count;
+    return Py_SIZE(value) == count ? put_end(c) : -1;
+}
+
+static int put_map(rb_encoder *e, rb_column *c, PyObject *value)
+{
+    if (!PyDict_CheckExact(value))
+        return rb_put_by_way_of_row(e, c, value);
+    rb_items items;
+    PyObject *key, *item;
+    Py_ssize_t written = 0;
+    rb_items_open(e, &items, value);
+    for (; rb_items_next(&items, &key, &item); written++) {
+        Py_INCREF(key);
+        Py_INCREF(item);
+        int failed = rb_column_put(e, c->children[0], key) || rb_column_put(e, c->children[1], item);
+        Py_DECREF(key);
+        Py_DECREF(item);
+        if (RB_UNLIKELY(failed || !rb_items_intact(e, &items)))
+            return -1;
+    }
+    return written == items.size ? put_end(c) : -1;
+}
+
+static int put_tuple(rb_encoder *e, rb_column *c, PyObject *value)
+{
+    int is_list = PyList_CheckExact(value);
+    if (!is_list && !PyTuple_Check(value))
+        return rb_put_by_way_of_row(e, c, value);
+    for (Py_ssize_t i = 0; i < c->children_count; i++) {
+        if (Py_SIZE(value) != c->children_count)
+            return -1;
+        PyObject *item = Py_NewRef(is_list ? PyList_GET_ITEM(value, i) : PyTuple_GET_ITEM(value, i));
+        int failed = rb_column_put(e, c->children[i], item);
+        Py_DECREF(item);
+        if (failed)
+            return -1;
+    }
+    return Py_SIZE(value) == c->children_count ? 0 : -1;
+}
+
+static inline int put_shape(rb_encoder *e, rb_column *c, PyObject *value)
+{
+    switch (c->shape) {
+    case RB_COL_NULLABLE:
+        return put_nullable(e, c, value);
+    case RB_COL_ARRAY:
+        return c->node->op == RB_OP_MAP ? put_map(e, c, value) : put_array(e, c, value);
+    case RB_COL_TUPLE:
+        return put_tuple(e, c, value);
+    case RB_COL_LOW_CARDINALITY:
+        return rb_dictionary_put_object(e, c, value);
+    case RB_COL_JSON:
+        return rb_put_json(e, c, value);
+    case RB_COL_FIXED:
+    case RB_COL_TEXT:
+        return put_scalar(e, c, value);
+    default:
+        return rb_put_by_way_of_row(e, c, value);
+    }
+}
+
+/* Append `value`. */
+int rb_column_put(rb_encoder *e, rb_column *c, PyObject *value)
+{
+    if (RB_UNLIKELY(put_shape(e, c, value)))
+        return -1;
+    c->count++;
+    return 0;
+}

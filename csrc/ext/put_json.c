@@ -1,0 +1,298 @@
+/* Documents from dicts straight into the columns of their paths: the twin of the walk in write_json.c.
+ *
+ * Where a key leads is remembered with the path: the object it was found in and the key itself, so that
+ * documents of one source need no path texts at all.  Everything unusual (JSON text, other mappings, typed
+ * values, keys that are no plain str, paths that collide) makes the walk give up; the document then goes by
+ * way of RowBinary, which is the reference's to write. */
+#include "column_json.h"
+#include "dict_items.h"
+#include "write_scalar.h"
+
+static int walk(rb_encoder *e, rb_column *c, uint32_t parent, PyObject *dict, uint64_t *count);
+
+/* --- keys to paths ----------------------------------------------------------------------------------- */
+
+static inline const uint8_t *key_bytes(PyObject *key, Py_ssize_t *size)
+{
+    if (RB_LIKELY(PyUnicode_IS_COMPACT_ASCII(key))) {
+        *size = PyUnicode_GET_LENGTH(key);
+        return rb_ascii(key);
+    }
+    return (const uint8_t *)PyUnicode_AsUTF8AndSize(key, size); /* NULL for a lone surrogate */
+}
+
+/* Whether `path` is what `key` means in the object `parent`: the same text, if not the same str. */
+static int is_path_of(const rb_json *j, const rb_path *path, uint32_t parent, const uint8_t *key, size_t size)
+{
+    const uint8_t *name = j->names.start + path->name;
+    size_t before = parent == RB_NO_PATH ? 0 : (size_t)j->paths[parent].name_size + 1;
+    return path->parent == parent && path->key && path->name_size == before + size &&
+           memcmp(name + before, key, size) == 0;
+}
+
+/* The path by its text. */
+static int64_t search(rb_column *c, uint32_t parent, const uint8_t *key, size_t size)
+{
+    rb_json *j = c->json;
+    rb_buffer *scratch = &c->block->scratch;
+    size_t at = rb_size(scratch), before = parent == RB_NO_PATH ? 0 : (size_t)j->paths[parent].name_size + 1;
+    if (before + size > (size_t)RB_MAX_STRING || rb_need(scratch, before + size))
+        return -1;
+    uint8_t *name = scratch->start + at;
+    if (before) {
+        memcpy(name, j->names.start + j->paths[parent].name, before - 1);
+        name[before - 1] = '.';
+    }
+    memcpy(name + before, key, size);
+    return rb_json_search(j, name, before + size);
+}
+
+static int64_t RB_COLD locate_by_text(rb_column *c, uint32_t parent, PyObject *key)
+{
+    rb_json *j = c->json;
+    Py_ssize_t size;
+    const uint8_t *bytes = PyUnicode_CheckExact(key) ? key_bytes(key, &size) : NULL;
+    if (!bytes)
+        return -1;
+    int64_t found = rb_json_guess(j);
+    if (found >= j->count || !is_path_of(j, &j->paths[found], parent, bytes, (size_t)size))
+        found = search(c, parent, bytes, (size_t)size);
+    if (found < 0)
+        return -1;
+    Py_XSETREF(j->paths[found].key, Py_NewRef(key));
+    j->paths[found].parent = parent;
+    return found;
+}
+
+/* The path that `key` leads to from the object `parent`; -1 for a key that is the reference's. */
+static inline int64_t locate(rb_column *c, uint32_t parent, PyObject *key)
+{
+    rb_json *j = c->json;
+    int64_t found = rb_json_guess(j);
+    if (RB_UNLIKELY(found >= j->count || j->paths[found].key != key || j->paths[found].parent != parent)) {
+        found = locate_by_text(c, parent, key);
+        if (found < 0)
+            return -1;
+    }
+    rb_json_met(j, (uint32_t)found);
+    return found;
+}
+
+/* What the type says of a path, asked once. */
+static int RB_COLD learn_rule(rb_encoder *e, rb_column *c, uint32_t index)
+{
+    rb_json *j = c->json;
+    rb_path *path = &j->paths[index];
+    path->rule = RB_RULE_DYNAMIC;
+    if (!c->node->rules)
+        return 0;
+    PyObject *name = PyUnicode_DecodeUTF8((const char *)j->names.start + path->name, path->name_size, NULL);
+    e->calls++;
+    PyObject *rule = name ? PyObject_CallMethodOneArg(c->node->rules, rb_py.s_resolve, name) : NULL;
+    Py_XDECREF(name);
+    if (!rule)
+        return -1;
+    if (rule == Py_False)
+        j->paths[index].rule = RB_RULE_SKIPPED;
+    Py_DECREF(rule);
+    return 0;
+}
+
+/* --- values ----------------------------------------------------------------------------------------- */
+
+/* Whether the document being put has a value for the path already: two of its keys lead there. */
+static inline int is_taken(const rb_column *c, const rb_path *path)
+{
+    if (path->active)
+        return path->column->count > c->count;
+    return path->waiting && c->json->waiting[path->waiting - 1].row == c->count;
+}
+
+/* Tag and value of the commonest leaves as RowBinary, at most 9 bytes and the text; 1 = not one of them. */
+static inline int leaf_of(const rb_encoder *e, PyObject *value, uint8_t *tag, uint64_t *word)
+{
+    PyTypeObject *type = Py_TYPE(value);
+    if (type == &PyUnicode_Type) {
+        *tag = RB_TAG_STRING;
+        return !PyUnicode_IS_COMPACT_ASCII(value) || (e->json == RB_JSON_TEXT && rb_date_like(value));
+    }
+    if (type == &PyLong_Type) {
+        int negative;
+        *tag = RB_TAG_INT64;
+        if (!rb_long_parts(value, word, &negative) || *word >> 63)
+            return 1;
+        *word = negative ? 0 - *word : *word;
+        return 0;
+    }
+    if (type == &PyFloat_Type) {
+        *tag = RB_TAG_FLOAT64;
+        *word = rb_float_bits(value);
+        return e->json == RB_JSON_TEXT && !isfinite(PyFloat_AS_DOUBLE(value));
+    }
+    *tag = RB_TAG_BOOL;
+    *word = value == Py_True;
+    return type != &PyBool_Type;
+}
+
+/* The value of a leaf, without its tag. */
+static inline int put_leaf_value(rb_buffer *out, PyObject *value, uint8_t tag, uint64_t word)
+{
+    if (tag == RB_TAG_STRING)
+        return rb_put_bytes(out, rb_ascii(value), PyUnicode_GET_LENGTH(value));
+    return rb_put(out, &word, tag == RB_TAG_BOOL ? 1 : 8);
+}
+
+/* A value whose type the column has had before: only what differs from row to row is written. */
+static inline int put_fast(rb_column *c, rb_path *path, PyObject *value, uint8_t tag, uint64_t word)
+{
+    rb_column *column = path->column, *fast = path->fast;
+    size_t before = rb_size(&fast->out);
+    if (RB_UNLIKELY(column->count != c->count) && rb_dynamic_pad(column, c->count))
+        return -1;
+    if (rb_need(&column->out, 1) || put_leaf_value(&fast->out, value, tag, word) ||
+        rb_gauge(c->block, rb_size(&fast->out) - before + 1))
+        return -1;
+    *column->out.p++ = path->member;
+    column->count++;
+    fast->count++;
+    return 0;
+}
+
+/* The value that begins at `at` in the scratch buffer, type tag and all. */
+static int put_scratch(rb_column *c, uint32_t index, size_t at)
+{
+    rb_buffer *scratch = &c->block->scratch;
+    rb_path *path = &c->json->paths[index];
+    rb_reader r = {scratch->start + at, scratch->p};
+    if (RB_UNLIKELY(is_taken(c, path)))
+        return -1;
+    uint8_t tag = *r.p;
+    if (!path->active)
+        return rb_json_wait(c, index, r.p, (size_t)(r.end - r.p));
+    if (rb_dynamic_pad(path->column, c->count) || rb_column_take(path->column, &r))
+        return -1;
+    path->fast = rb_dynamic_member(path->column, tag, &path->member);
+    path->fast_tag = tag;
+    return 0;
+}
+
+static int put_leaf(rb_column *c, uint32_t index, PyObject *value, uint8_t tag, uint64_t word)
+{
+    rb_buffer *scratch = &c->block->scratch;
+    size_t at = rb_size(scratch);
+    int failed = rb_put(scratch, &tag, 1) || put_leaf_value(scratch, value, tag, word) || put_scratch(c, index, at);
+    scratch->p = scratch->start + at;
+    return failed;
+}
+
+static int put_typed(rb_encoder *e, rb_column *c, rb_column *typed, PyObject *value)
+{
+    if (typed->count > c->count)
+        return -1; /* two keys lead to one path */
+    if (e->json == RB_JSON_TEXT && !rb_stays_itself(typed->node, value))
+        return -1; /* coercion is the reference's */
+    if (value == Py_None && !rb_takes_null(typed->node))
+        return 0;
+    return rb_column_put(e, typed, value);
+}
+
+/* Every other value; the caller holds key and value. */
+static int put_rare(rb_encoder *e, rb_column *c, uint32_t index, PyObject *value, uint64_t *count)
+{
+    rb_json *j = c->json;
+    uint32_t rule = j->paths[index].rule;
+    if (rule == RB_RULE_SKIPPED)
+        return 0;
+    if (rule == RB_RULE_TYPED)
+        return put_typed(e, c, j->typed[index], value);
+    if (PyDict_CheckExact(value)) {
+        if (e->depth >= RB_MAX_DEPTH)
+            return -1;
+        e->depth++;
+        int failed = walk(e, c, index, value, count);
+        e->depth--;
+        return failed;
+    }
+    if (value == Py_None)
+        return 0;
+    /* In shared data an array of text mode has no memory: the reference knows. */
+    if (e->json == RB_JSON_TEXT && *count >= c->node->max_paths && PyList_CheckExact(value))
+        return -1;
+    if (!rb_is_leaf(e, value))
+        return -1;
+    ++*count;
+    rb_buffer *scratch = &c->block->scratch;
+    size_t at = rb_size(scratch);
+    rb_limits limits = {c->node->max_paths / 4, c->node->max_types / 2};
+    int failed = rb_write_dynamic(e, scratch, value, limits) || put_scratch(c, index, at);
+    scratch->p = scratch->start + at;
+    return failed;
+}
+
+static int walk(rb_encoder *e, rb_column *c, uint32_t parent, PyObject *dict, uint64_t *count)
+{
+    rb_json *j = c->json;
+    PyObject *key, *value;
+    rb_items items;
+    rb_items_open(e, &items, dict);
+    while (rb_items_next(&items, &key, &value)) {
+        uint8_t tag;
+        uint64_t word = 0;
+        int64_t index = locate(c, parent, key);
+        if (RB_UNLIKELY(index < 0))
+            return -1;
+        rb_path *path = &j->paths[index];
+        if (RB_UNLIKELY(path->rule == RB_RULE_UNKNOWN)) {
+            Py_INCREF(value);
+            int failed = learn_rule(e, c, (uint32_t)index);
+            Py_DECREF(value);
+            if (failed || !rb_items_intact(e, &items))
+                return -1;
+        }
+        if (RB_LIKELY(path->rule == RB_RULE_DYNAMIC && !leaf_of(e, value, &tag, &word))) {
+            ++*count; /* no Python code runs here */
+            if (RB_LIKELY(path->active && path->fast_tag == tag && path->fast && !is_taken(c, path))
+                    ? put_fast(c, path, value, tag, word)
+                    : put_leaf(c, (uint32_t)index, value, tag, word))
+                return -1;
+            continue;
+        }
+        Py_INCREF(value);
+        int failed = put_rare(e, c, (uint32_t)index, value, count);
+        Py_DECREF(value);
+        if (RB_UNLIKELY(failed || !rb_items_intact(e, &items)))
+            return -1;
+    }
+    return 0;
+}
+
+static int put_document(rb_encoder *e, rb_column *c, PyObject *dict)
+{
+    uint64_t count = 0;
+    if (e->depth >= RB_MAX_DEPTH || rb_json_touch(c) || rb_gauge(c->block, 8))
+        return -1;
+    e->depth++;
+    e->document++;
+    int failed = walk(e, c, RB_NO_PATH, dict, &count) || rb_json_end(c);
+    e->document--;
+    e->depth--;
+    return failed;
+}
+
+/* A document of a JSON column that is not sent as text. */
+int rb_put_json(rb_encoder *e, rb_column *c, PyObject *value)
+{
+    size_t count = c->count, size = c->block->size;
+    int depth = e->depth, document = e->document;
+    if (!PyDict_CheckExact(value) || c->node->defaults)
+        return rb_put_by_way_of_row(e, c, value);
+    if (RB_LIKELY(!put_document(e, c, value)))
+        return 0;
+    if (document || (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception)))
+        return -1;
+    PyErr_Clear();
+    e->depth = depth;
+    e->document = document;
+    c->block->size = size;
+    return rb_column_cut(c, count) ? -1 : rb_put_by_way_of_row(e, c, value);
+}

@@ -1,0 +1,102 @@
+"""The reference encoder of Native blocks: rows in, blocks of columns out.
+
+The C encoder has the same class with the same methods.
+"""
+
+from __future__ import annotations
+
+from ._badvalue import BadValue
+from ._columns import TOO_LONG, Gauge, column_of
+from ._encode import RowEncoder, encode_error, encode_row
+from ._options import Options
+from ._paths import TEXT_OVERFLOW
+from ._plan import Plan
+from ._read import Cursor
+from ._varint import string, varint
+
+# A block ends with the row that brings it to one of these.
+BLOCK_ROWS = 1 << 16
+BLOCK_BYTES = 1 << 20
+
+
+class NativeEncoder(RowEncoder):
+    """Encodes rows of one plan into Native blocks.
+
+    A column whose cell is DEFAULT is left out of the block, and the server computes it; so all rows of
+    a block have DEFAULT in the same columns, and a row that differs begins a new one.  Not so where the
+    schema says that a column has no default expression: then DEFAULT is the type's default value.
+    """
+
+    def __init__(self, plan: Plan, options: Options):
+        super().__init__(plan, options)
+        self.context.sized_states = True
+        self._open(frozenset())
+
+    def _open(self, absent: frozenset[int]) -> None:
+        """Begin a block without the columns `absent`."""
+        self._absent = absent
+        self._gauge = Gauge(self.options.json)
+        self._columns = [column_of(node, self._gauge) for node in self.plan.nodes]
+        self._rows = 0
+
+    def __len__(self) -> int:
+        """Bytes in the buffer, about: those of finished blocks, and the values of the open one."""
+        return len(self._out) + (self._gauge.size if self._rows else 0)
+
+    def append(self, data: bytes) -> None:
+        self._close()
+        super().append(data)
+
+    def take(self) -> bytes:
+        if not self._busy:
+            self._close()
+        return super().take()
+
+    def _write(self, row: object) -> None:
+        index = self.index
+        self.index += 1
+        data = encode_row(row, index, self.plan, self.options, self.context)
+        absent = frozenset(self.context.absent)
+        if absent != self._absent:
+            self._close()
+            self._open(absent)
+        self._deal(Cursor(bytes(data)), index)
+        self.rows += 1
+        if self._rows >= BLOCK_ROWS or self._gauge.size >= BLOCK_BYTES:
+            self._close()
+
+    def _deal(self, cursor: Cursor, index: int) -> None:
+        """Give each column its value of the row."""
+        start = self._gauge.start = self._gauge.size
+        position = 0
+        try:
+            for position, column in enumerate(self._columns):
+                if position not in self._absent:
+                    column.take(cursor)
+        except BaseException as error:
+            for column in self._columns:
+                column.cut(min(column.count, self._rows))
+            self._gauge.size = start
+            self._gauge.touched.clear()
+            if isinstance(error, BadValue):
+                raise encode_error(error, index, self.plan.names[position]) from None
+            raise
+        self._rows += 1
+        self._gauge.start = self._gauge.size
+        self._gauge.settle()
+
+    def _close(self) -> None:
+        """Append the open block, if it has rows, and begin another."""
+        if self._rows:
+            self._out += varint(len(self._columns) - len(self._absent)) + varint(self._rows)
+            for position, column in enumerate(self._columns):
+                if position not in self._absent:
+                    self._out += string(self.plan.names[position]) + string(column.node.text)
+                    column.prefix(self._out)
+                    column.data(self._out)
+        self._open(self._absent)
+
+
+def refuse(index: int, column: str, text: bool) -> None:
+    """Raise the error of row `index`, which the C encoder could not put into `column`."""
+    raise encode_error(BadValue(TEXT_OVERFLOW if text else TOO_LONG), index, column)
