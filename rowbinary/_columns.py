@@ -15,6 +15,7 @@ import collections
 import struct
 from collections.abc import Callable
 
+from . import _types as t
 from ._badvalue import BadValue
 from ._opcodes import WIDTHS, Op
 from ._options import MAX_ROW
@@ -318,7 +319,7 @@ class LowCardinality(Column):
         if not self.count:
             return
         size = self.dictionary.count
-        width = next(w for w in range(4) if size <= 1 << (8 << w))
+        width = next(w for w in range(4) if size < 1 << (8 << w))
         out += struct.pack("<QQ", _OWN_KEYS | width, size)
         self.dictionary.data(out)
         out += struct.pack(f"<Q{self.count}{'BHIQ'[width]}", self.count, *self.keys)
@@ -358,7 +359,11 @@ class Variant(Parent):
 
 
 class QBit(Fixed):
-    """One bit of all elements after another, the highest first: planes of ceil(N / 8) bytes a row."""
+    """One bit of many elements after another.
+
+    The elements are taken in groups of the type's stride.  Of each group there is a plane per bit, the
+    highest first, with ceil(stride / 8) bytes for every row.
+    """
 
     __slots__ = ("element",)
 
@@ -372,15 +377,18 @@ class QBit(Fixed):
         super().take(cursor)
 
     def data(self, out: bytearray) -> None:
-        step, length = self.element, self.node.size
-        for bit in reversed(range(8 * step)):
-            for start in range(0, len(self.values), self.width):
-                plane = 0
-                for index in range(length):
-                    at = start + index * step + bit // 8
-                    plane |= (self.values[at] >> bit % 8 & 1) << index
-                # Element 0 is the lowest bit of the last byte.
-                out += plane.to_bytes((length + 7) // 8, "big")
+        for first in range(0, self.node.size, self.node.precision):
+            for bit in reversed(range(8 * self.element)):
+                for row in range(self.count):
+                    out += self._plane(row, first, bit)
+
+    def _plane(self, row: int, first: int, bit: int) -> bytes:
+        """Bit `bit` of the elements from `first` on: element 0 is the lowest bit of the last byte."""
+        plane = 0
+        for index in range(self.node.precision):
+            at = row * self.width + (first + index) * self.element + bit // 8
+            plane |= (self.values[at] >> bit % 8 & 1) << index
+        return plane.to_bytes((self.node.precision + 7) // 8, "big")
 
 
 def skip(cursor: Cursor, node: Node, json: str) -> bytes:

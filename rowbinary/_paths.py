@@ -231,7 +231,7 @@ class Json(Column):
 
     def prefix(self, out: bytearray) -> None:
         assert self.node.json is not None
-        if self.count < WATCHED:
+        if self._settled < WATCHED:
             self._choose(list(self._paths.values()))
         self._dynamic.sort(key=lambda path: path.name)
         out += struct.pack("<Q", JSON_VERSION) + varint(self.node.json.max_paths)

@@ -30,7 +30,7 @@ class Node:
     ``size`` is the wire width, the N of FixedString and QBit, the max_types of Dynamic, or the number
     of children;
     ``scale`` the digits after the point of Decimal, DateTime64 and Time64; ``precision`` the P of
-    Decimal; ``names`` the element names of a named Tuple; ``labels`` Enum label -> number;
+    Decimal, the stride of QBit; ``names`` the element names of a named Tuple; ``labels`` Enum label -> number;
     ``natural`` the Variant member per Python kind; ``json`` the rules of a JSON type; ``zero`` the
     bytes of the type's default value.
     """
@@ -167,8 +167,10 @@ def _children(type_: t.Type) -> tuple[t.Type, ...]:
 
 def _fill(node: Node, type_: t.Type) -> None:
     match type_:
-        case t.FixedString() | t.QBit():
+        case t.FixedString():
             node.size = type_.length
+        case t.QBit():
+            node.size, node.precision = type_.length, type_.stride or type_.length
         case t.Decimal():
             node.op = next(op for digits, op in _DECIMAL_OPS if type_.precision <= digits)
             node.size = WIDTHS[node.op]

@@ -217,7 +217,7 @@ int rb_dictionary_data(rb_column *c, rb_buffer *out)
     if (!c->count)
         return 0;
     uint64_t size = d->count, keys = c->count;
-    unsigned width = size <= 1 << 8 ? 0 : size <= 1 << 16 ? 1 : 2;
+    unsigned width = size < 1 << 8 ? 0 : size < 1 << 16 ? 1 : 2;
     uint64_t flags = 0x600 | width; /* has keys of its own, needs no global dictionary */
     if (rb_put(out, &flags, 8) || rb_put(out, &size, 8) || rb_append(out, &d->values) || rb_put(out, &keys, 8) ||
         rb_need(out, c->count << width))

@@ -62,7 +62,7 @@ int rb_json_prefix(rb_column *c, rb_buffer *out)
 {
     rb_json *j = c->json;
     size_t count;
-    if (c->count < RB_WATCHED)
+    if (j->settled < RB_WATCHED)
         rb_json_choose_all(c);
     rb_named *list = sorted(j, 1, &count);
     if (!list)

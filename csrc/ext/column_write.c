@@ -45,20 +45,28 @@ static int put_zeros(rb_column *c, rb_buffer *out)
     return 0;
 }
 
-/* One bit of all elements after another, the highest first; element 0 is the lowest bit of the last byte. */
-static int put_planes(rb_column *c, rb_buffer *out)
+/* The elements from `first` on of all rows, as many as the stride: a plane per bit, the highest first, in which
+ * element 0 is the lowest bit of a row's last byte. */
+static void put_planes(rb_column *c, uint8_t *out, size_t first)
 {
-    size_t step = rb_op_width[c->node->children[0]->op], length = c->node->size, bytes = (length + 7) / 8;
-    if (rb_need(out, 8 * step * bytes * c->count))
-        return -1;
+    size_t step = rb_op_width[c->node->children[0]->op], stride = c->node->precision, bytes = (stride + 7) / 8;
     for (size_t bit = 8 * step; bit-- > 0;)
-        for (size_t row = 0; row < c->count; row++) {
-            const uint8_t *values = c->out.start + row * c->width + bit / 8;
-            memset(out->p, 0, bytes);
-            for (size_t i = 0; i < length; i++)
-                out->p[bytes - 1 - i / 8] |= (uint8_t)((values[i * step] >> bit % 8 & 1) << i % 8);
-            out->p += bytes;
+        for (size_t row = 0; row < c->count; row++, out += bytes) {
+            const uint8_t *values = c->out.start + row * c->width + first * step + bit / 8;
+            memset(out, 0, bytes);
+            for (size_t i = 0; i < stride; i++)
+                out[bytes - 1 - i / 8] |= (uint8_t)((values[i * step] >> bit % 8 & 1) << i % 8);
         }
+}
+
+static int put_qbit(rb_column *c, rb_buffer *out)
+{
+    size_t stride = c->node->precision;
+    size_t group = 8 * rb_op_width[c->node->children[0]->op] * ((stride + 7) / 8) * c->count;
+    if (rb_need(out, c->node->size / stride * group))
+        return -1;
+    for (size_t first = 0; first < c->node->size; first += stride, out->p += group)
+        put_planes(c, out->p, first);
     return 0;
 }
 
@@ -69,7 +77,7 @@ int rb_column_data(rb_column *c, rb_buffer *out)
     case RB_COL_EMPTY:
         return put_zeros(c, out);
     case RB_COL_QBIT:
-        return put_planes(c, out);
+        return put_qbit(c, out);
     case RB_COL_LOW_CARDINALITY:
         return rb_dictionary_data(c, out);
     case RB_COL_DYNAMIC:
