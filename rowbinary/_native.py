@@ -69,6 +69,7 @@ class NativeEncoder(RowEncoder):
         """Give each column its value of the row."""
         start = self._gauge.start = self._gauge.size
         position = 0
+        self._gauge.size += 1  # rows of nothing but DEFAULT count too
         try:
             for position, column in enumerate(self._columns):
                 if position not in self._absent:

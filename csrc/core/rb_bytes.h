@@ -67,10 +67,21 @@ static inline int rb_word_has(uint64_t word, uint8_t byte)
     return ((x - 0x0101010101010101ULL) & ~x & 0x8080808080808080ULL) != 0;
 }
 
+/* The last 1 to 7 bytes of a text as a number. */
+static inline uint64_t rb_tail(const uint8_t *in, size_t size)
+{
+    uint32_t low, high;
+    if (size >= 4) {
+        memcpy(&low, in, 4);
+        memcpy(&high, in + size - 4, 4);
+        return (uint64_t)high << 32 | low;
+    }
+    return (uint64_t)in[0] | (uint64_t)in[size / 2] << 8 | (uint64_t)in[size - 1] << 16;
+}
+
 static inline int rb_has_dot(const uint8_t *text, size_t size)
 {
     uint64_t word = 0;
-    uint32_t low, high;
     if (size >= 8) {
         for (size_t at = 0; at + 8 <= size; at += 8) {
             memcpy(&word, text + at, 8);
@@ -78,14 +89,25 @@ static inline int rb_has_dot(const uint8_t *text, size_t size)
                 return 1;
         }
         memcpy(&word, text + size - 8, 8);
-    } else if (size >= 4) {
-        memcpy(&low, text, 4);
-        memcpy(&high, text + size - 4, 4);
-        word = (uint64_t)high << 32 | low;
     } else if (size) {
-        word = (uint64_t)text[0] | (uint64_t)text[size / 2] << 8 | (uint64_t)text[size - 1] << 16;
+        word = rb_tail(text, size);
     }
     return rb_word_has(word, '.');
+}
+
+/* A hash for tables whose entries are compared anyway: eight bytes at a time, for short texts. */
+static inline uint32_t rb_hash(const uint8_t *in, size_t size)
+{
+    uint64_t hash = size * 0x9E3779B97F4A7C15ULL, word;
+    for (; size >= 8; size -= 8, in += 8) {
+        memcpy(&word, in, 8);
+        hash = (hash ^ word) * 0xD6E8FEB86659FD93ULL;
+        hash ^= hash >> 32;
+    }
+    if (size)
+        hash ^= rb_tail(in, size);
+    hash *= 0xD6E8FEB86659FD93ULL;
+    return (uint32_t)(hash >> 32);
 }
 
 /* One code point as UTF-8; 0 bytes for a surrogate, which has no UTF-8 form. */

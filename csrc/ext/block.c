@@ -9,6 +9,22 @@
 #define BLOCK_BYTES ((size_t)1 << 20)
 #define KINDS_KEPT 4096 /* types of Dynamic values remembered from block to block */
 
+/* Which cells are plain: scalars of columns that the block has. */
+static void note_cells(rb_block *b)
+{
+    b->fixed_size = b->text_size = 0;
+    b->texts_count = 0;
+    for (Py_ssize_t i = 0; i < b->columns_count; i++) {
+        rb_column *c = b->columns[i];
+        int plain = !b->absent[i] && (c->shape == RB_COL_FIXED || c->shape == RB_COL_TEXT);
+        b->cells[i] = (rb_cell){plain, b->absent[i] ? NULL : c, c->node};
+        if (plain && c->shape == RB_COL_TEXT)
+            b->texts[b->texts_count++] = c;
+        else if (plain)
+            b->fixed_size += c->width;
+    }
+}
+
 static int open_columns(rb_encoder *e)
 {
     rb_block *b = e->block;
@@ -18,6 +34,7 @@ static int open_columns(rb_encoder *e)
             return -1;
         b->columns[b->columns_count] = c;
     }
+    note_cells(b);
     return 0;
 }
 
@@ -30,6 +47,7 @@ static void close_columns(rb_block *b)
 
 int rb_block_open(rb_encoder *e)
 {
+    size_t room = (size_t)e->columns + 1;
     if (rb_import_native())
         return -1;
     rb_block *b = e->block = PyMem_Calloc(1, sizeof *b);
@@ -37,9 +55,11 @@ int rb_block_open(rb_encoder *e)
         return -1;
     b->json = e->json;
     b->scratch.grow = rb_memory_grow;
-    b->columns = PyMem_Calloc((size_t)e->columns + 1, sizeof *b->columns);
-    b->absent = PyMem_Calloc((size_t)e->columns + 1, 1);
-    return b->columns && b->absent ? open_columns(e) : -1;
+    b->columns = PyMem_Calloc(room, sizeof *b->columns);
+    b->texts = PyMem_Calloc(room, sizeof *b->texts);
+    b->cells = PyMem_Calloc(room, sizeof *b->cells);
+    b->absent = PyMem_Calloc(room, 1);
+    return b->columns && b->texts && b->cells && b->absent ? open_columns(e) : -1;
 }
 
 void rb_block_free(rb_encoder *e)
@@ -51,6 +71,8 @@ void rb_block_free(rb_encoder *e)
         close_columns(b);
     rb_memory_free(&b->scratch);
     PyMem_Free(b->columns);
+    PyMem_Free(b->texts);
+    PyMem_Free(b->cells);
     PyMem_Free(b->absent);
     PyMem_Free(b->touched);
     PyMem_Free(b);
@@ -59,26 +81,54 @@ void rb_block_free(rb_encoder *e)
 
 /* --- rows ----------------------------------------------------------------------------------------------- */
 
-/* A cell of the row, into its column. */
-int rb_block_put(rb_encoder *e, Py_ssize_t i, PyObject *cell)
+/* A cell that is DEFAULT, or of a column that the block does not have. */
+static int RB_COLD put_default(rb_encoder *e, Py_ssize_t i, PyObject *cell)
 {
     rb_block *b = e->block;
-    rb_column *c = b->columns[i];
-    int failed, is_default = cell == rb_py.default_, written = e->no_default && e->no_default[i];
-    e->array_count = -1;
-    if (RB_UNLIKELY((is_default && !written) != b->absent[i]))
+    int failed = 0, is_default = cell == rb_py.default_, written = e->no_default && e->no_default[i];
+    if ((is_default && !written) != b->absent[i])
         return -1; /* the first row with another set of DEFAULTs */
-    if (RB_UNLIKELY(b->absent[i])) {
-        failed = 0;
-    } else if (RB_UNLIKELY(is_default)) {
+    if (written) {
+        size_t before = b->size;
         e->array_count = 0;
-        failed = rb_column_default(c);
-    } else {
-        failed = rb_column_put(e, c, cell);
+        failed = rb_column_default(b->columns[i]);
+        if (b->cells[i].plain)
+            b->size = before; /* counted with the row */
     }
+    if (e->grouped)
+        e->lengths[i] = e->array_count;
+    return failed;
+}
+
+/* A cell that is not plain, or DEFAULT. */
+int rb_block_put_other(rb_encoder *e, Py_ssize_t i, PyObject *cell)
+{
+    rb_column *c = e->block->cells[i].column;
+    e->array_count = -1;
+    if (RB_UNLIKELY(!c || cell == rb_py.default_))
+        return put_default(e, i, cell);
+    int failed = rb_column_put(e, c, cell);
     if (RB_UNLIKELY(e->grouped != NULL))
         e->lengths[i] = e->array_count;
     return failed;
+}
+
+/* Note the bytes of the plain cells of a row; -1 when it has too many. */
+static inline int note_plain(rb_block *b)
+{
+    size_t texts = 0, before = b->text_size;
+    for (Py_ssize_t i = 0; i < b->texts_count; i++)
+        texts += rb_size(&b->texts[i]->out);
+    b->text_size = texts;
+    return rb_gauge(b, texts - before + b->fixed_size + 1); /* 1: rows of nothing count too */
+}
+
+/* Tell the plain columns how many values they have. */
+static void note_counts(rb_block *b)
+{
+    for (Py_ssize_t i = 0; i < b->columns_count; i++)
+        if (b->cells[i].plain)
+            b->columns[i]->count = b->rows;
 }
 
 /* Give the columns their values of a row in RowBinary; the number of the column that failed, or -1. */
@@ -101,9 +151,13 @@ static void untouch(rb_block *b)
 static int RB_COLD cut_row(rb_block *b)
 {
     int failed = 0;
+    note_counts(b);
     for (Py_ssize_t i = 0; i < b->columns_count; i++)
         failed |= rb_column_cut(b->columns[i], b->rows);
     untouch(b);
+    b->text_size = 0;
+    for (Py_ssize_t i = 0; i < b->texts_count; i++)
+        b->text_size += rb_size(&b->texts[i]->out);
     b->size = b->start;
     return failed;
 }
@@ -142,6 +196,7 @@ static int set_absent(rb_encoder *e)
         failed = rb_block_close(e);
         if (!failed)
             memcpy(b->absent, absent, (size_t)e->columns);
+        note_cells(b);
     }
     PyMem_Free(absent);
     return failed ? -1 : 0;
@@ -158,8 +213,11 @@ static int RB_COLD take_by_reference(rb_encoder *e, PyObject *row, Py_ssize_t in
     if (!failed) {
         rb_reader r = {(uint8_t *)PyByteArray_AS_STRING(bytes), NULL};
         r.end = r.p + PyByteArray_GET_SIZE(bytes);
-        b->start = b->size;
+        b->start = b->size++;
         Py_ssize_t column = deal(b, &r);
+        b->text_size = 0; /* these rows are counted column by column */
+        for (Py_ssize_t i = 0; i < b->texts_count; i++)
+            b->text_size += rb_size(&b->texts[i]->out);
         if (column >= 0)
             failed = refuse(e, column, index);
     }
@@ -178,7 +236,7 @@ static int write_row(rb_encoder *e, PyObject *row, Py_ssize_t index)
         cut_row(b);
         return rb_give_up(e) ? -1 : take_by_reference(e, row, index);
     }
-    return 0;
+    return RB_UNLIKELY(note_plain(b)) ? refuse(e, 0, index) : 0;
 }
 
 /* The row is good: decide what depends on whole rows. */
@@ -255,13 +313,14 @@ int rb_block_close(rb_encoder *e)
     if (!b->rows)
         return 0;
     out->mark = before;
+    note_counts(b);
     if (put_block(e, out)) {
         out->p = out->start + before;
         if (!PyErr_Occurred())
             PyErr_NoMemory();
         return -1;
     }
-    b->rows = b->size = b->start = 0;
+    b->rows = b->size = b->start = b->text_size = 0;
     if (b->kinds_count > KINDS_KEPT)
         close_columns(b); /* opened again with the next row */
     for (Py_ssize_t i = 0; i < b->columns_count; i++)

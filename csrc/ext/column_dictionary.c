@@ -27,21 +27,6 @@ struct rb_dictionary {
     } known[KNOWN];        /* by address: columns of few values are mostly given the same objects */
 };
 
-/* Eight bytes at a time: the strings of a dictionary are short, and equality is checked anyway. */
-static uint32_t hash_bytes(const uint8_t *p, size_t size)
-{
-    uint64_t hash = size * 0x9E3779B97F4A7C15ULL, word;
-    for (; size >= 8; size -= 8, p += 8) {
-        memcpy(&word, p, 8);
-        hash = (hash ^ word) * 0xD6E8FEB86659FD93ULL;
-        hash ^= hash >> 32;
-    }
-    word = 0;
-    memcpy(&word, p, size);
-    hash = (hash ^ word) * 0xD6E8FEB86659FD93ULL;
-    return (uint32_t)(hash >> 32);
-}
-
 static int grow_places(rb_dictionary *d)
 {
     uint32_t room = d->room ? d->room * 2 : 16;
@@ -83,7 +68,7 @@ static int64_t place_of(rb_column *c, const uint8_t *value, size_t size, int gau
     rb_dictionary *d = c->dictionary;
     if (d->count == d->room && grow_places(d))
         return -1;
-    uint32_t hash = hash_bytes(value, size), slot = hash & d->mask;
+    uint32_t hash = rb_hash(value, size), slot = hash & d->mask;
     for (; d->table[slot] != FREE; slot = (slot + 1) & d->mask) {
         const rb_place *place = &d->places[d->table[slot] - 1];
         if (place->hash == hash && place->size == size && memcmp(d->values.start + place->offset, value, size) == 0)

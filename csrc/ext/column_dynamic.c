@@ -266,6 +266,19 @@ int rb_dynamic_prefix(rb_column *c, rb_buffer *out)
     return 0;
 }
 
+/* Mostly there is one type, and NULL. */
+static void put_discriminators(const rb_column *c, uint8_t *out, const uint8_t *place)
+{
+    const uint8_t *in = c->out.start;
+    uint8_t only = place[0];
+    if (c->dynamic->count == 1 && !(c->dynamic->shared && c->dynamic->shared->count))
+        for (size_t i = 0; i < c->count; i++)
+            out[i] = in[i] == RB_NULL ? RB_NULL : only;
+    else
+        for (size_t i = 0; i < c->count; i++)
+            out[i] = place[in[i]];
+}
+
 int rb_dynamic_data(rb_column *c, rb_buffer *out)
 {
     rb_dynamic *d = c->dynamic;
@@ -276,8 +289,7 @@ int rb_dynamic_data(rb_column *c, rb_buffer *out)
         place[order[i]] = (uint8_t)i;
     if (rb_need(out, c->count))
         return -1;
-    for (size_t i = 0; i < c->count; i++)
-        out->p[i] = place[c->out.start[i]];
+    put_discriminators(c, out->p, place);
     out->p += c->count;
     for (int i = 0; i < count; i++) {
         rb_column *column = order[i] == RB_OVERFLOW ? d->shared : d->members[order[i]].column;

@@ -7,20 +7,6 @@
 
 /* --- the paths ------------------------------------------------------------------------------------------ */
 
-static uint32_t hash_name(const uint8_t *p, size_t size)
-{
-    uint64_t hash = size * 0x9E3779B97F4A7C15ULL, word;
-    for (; size >= 8; size -= 8, p += 8) {
-        memcpy(&word, p, 8);
-        hash = (hash ^ word) * 0xD6E8FEB86659FD93ULL;
-        hash ^= hash >> 32;
-    }
-    word = 0;
-    memcpy(&word, p, size);
-    hash = (hash ^ word) * 0xD6E8FEB86659FD93ULL;
-    return (uint32_t)(hash >> 32);
-}
-
 static void fill_table(rb_json *j)
 {
     memset(j->table, 0, ((size_t)j->mask + 1) * sizeof *j->table); /* 0 is free, else 1 + index */
@@ -69,7 +55,7 @@ static int64_t add_path(rb_json *j, const uint8_t *name, size_t size, uint32_t h
 /* The index of a path, which is added when it is new; -1 without memory. */
 int64_t rb_json_search(rb_json *j, const uint8_t *name, size_t size)
 {
-    uint32_t hash = hash_name(name, size);
+    uint32_t hash = rb_hash(name, size);
     if (j->table)
         for (uint32_t slot = hash & j->mask; j->table[slot]; slot = (slot + 1) & j->mask) {
             const rb_path *path = &j->paths[j->table[slot] - 1];
@@ -79,28 +65,17 @@ int64_t rb_json_search(rb_json *j, const uint8_t *name, size_t size)
     return add_path(j, name, size, hash);
 }
 
-/* Documents of one source have their paths in one order: the path that followed the last one before is
- * likely to do so again. */
-uint32_t rb_json_guess(const rb_json *j)
-{
-    return j->last == RB_NO_PATH ? j->first : j->paths[j->last].next;
-}
-
-/* `path` is where the walk has come to. */
-void rb_json_met(rb_json *j, uint32_t path)
-{
-    *(j->last == RB_NO_PATH ? &j->first : &j->paths[j->last].next) = path;
-    j->last = path;
-}
-
 static int64_t find(rb_json *j, const uint8_t *name, size_t size)
 {
     uint32_t guess = rb_json_guess(j);
     int64_t found = guess;
-    if (guess >= j->count || !rb_json_is_named(j, &j->paths[guess], name, size))
+    if (guess >= j->count || !rb_json_is_named(j, &j->paths[guess], name, size)) {
         found = rb_json_search(j, name, size);
-    if (found >= 0)
+        if (found < 0)
+            return -1;
         rb_json_met(j, (uint32_t)found);
+    }
+    j->last = (uint32_t)found;
     return found;
 }
 
@@ -120,7 +95,7 @@ int rb_json_open(rb_column *c)
         size_t size = (size_t)typed->size;
         const uint8_t *name = (const uint8_t *)typed->name;
         j->typed[i] = rb_column_new(c->block, typed->node);
-        if (!j->typed[i] || add_path(j, name, size, hash_name(name, size)) < 0)
+        if (!j->typed[i] || add_path(j, name, size, rb_hash(name, size)) < 0)
             return -1;
         j->paths[j->typed_count++].rule = RB_RULE_TYPED;
     }
@@ -312,8 +287,8 @@ int rb_json_cut(rb_column *c, size_t count)
         if (!path->active && !--path->rows)
             j->order_count--; /* it came with this value, so it is the last */
         j->values.p = j->values.start + entry->offset;
+        j->found_count--; /* one for each value of the row */
     }
-    j->found_count = 0;
     return failed;
 }
 

@@ -53,12 +53,11 @@ struct rb_json {
     uint32_t first, last;    /* the path that documents begin with; the one met last */
     size_t settled;          /* documents of the rows before */
     int touched;             /* the row has documents here */
+    size_t grown;            /* bytes of the document being put that are not noted yet */
 };
 
 int rb_json_touch(rb_column *c);
 int rb_json_end(rb_column *c);
-uint32_t rb_json_guess(const rb_json *j);
-void rb_json_met(rb_json *j, uint32_t path);
 int64_t rb_json_search(rb_json *j, const uint8_t *name, size_t size);
 int rb_json_wait(rb_column *c, uint32_t index, const uint8_t *value, size_t size);
 void rb_json_choose_all(rb_column *c);
@@ -66,6 +65,19 @@ void rb_json_choose_all(rb_column *c);
 static inline int rb_json_is_named(const rb_json *j, const rb_path *path, const uint8_t *name, size_t size)
 {
     return path->name_size == size && memcmp(j->names.start + path->name, name, size) == 0;
+}
+
+/* Documents of one source have their paths in one order: the path that followed the last one before is
+ * likely to do so again. */
+static inline uint32_t rb_json_guess(const rb_json *j)
+{
+    return j->last == RB_NO_PATH ? j->first : j->paths[j->last].next;
+}
+
+/* `path`, which was not guessed, is where the walk has come to. */
+static inline void rb_json_met(rb_json *j, uint32_t path)
+{
+    *(j->last == RB_NO_PATH ? &j->first : &j->paths[j->last].next) = path;
 }
 
 #endif

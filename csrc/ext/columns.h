@@ -77,11 +77,24 @@ struct rb_kind {
 /* Why a value was refused, where that is not for want of memory. */
 typedef enum { RB_NO_FAULT, RB_TOO_LONG, RB_TEXT_OVERFLOW } rb_fault;
 
+/* What a cell needs to know of its column.  A plain one goes to rb_write_value and nothing else happens: its
+ * column has neither its count nor its bytes noted until somebody asks (note_counts in block.c). */
+typedef struct {
+    int plain;
+    rb_column *column;       /* NULL when the block leaves it out */
+    const rb_node *node;
+} rb_cell;
+
 /* The open block. */
 struct rb_block {
     Py_ssize_t columns_count;
     rb_column **columns;
+    rb_cell *cells;
     uint8_t *absent;         /* columns that are DEFAULT in all rows */
+    size_t fixed_size;       /* bytes of the plain cells of fixed width in a row */
+    size_t text_size;        /* bytes of the plain cells of text in all rows before */
+    Py_ssize_t texts_count;
+    rb_column **texts;       /* their columns */
     size_t rows, size, start; /* rowbinary._columns.Gauge */
     int json;
     rb_fault fault;
@@ -169,8 +182,17 @@ int rb_put_json(rb_encoder *e, rb_column *c, PyObject *value);
 /* block.c */
 int rb_block_open(rb_encoder *e);
 void rb_block_free(rb_encoder *e);
-int rb_block_put(rb_encoder *e, Py_ssize_t i, PyObject *cell);
+int rb_block_put_other(rb_encoder *e, Py_ssize_t i, PyObject *cell);
 int rb_block_write(rb_encoder *e, PyObject *row, Py_ssize_t index);
 int rb_block_close(rb_encoder *e);
+
+/* A cell of the row, into its column. */
+static inline int rb_block_put(rb_encoder *e, Py_ssize_t i, PyObject *cell)
+{
+    const rb_cell *at = &e->block->cells[i];
+    if (RB_LIKELY(at->plain && cell != rb_py.default_))
+        return rb_write_value(e, &at->column->out, at->node, cell);
+    return rb_block_put_other(e, i, cell);
+}
 
 #endif

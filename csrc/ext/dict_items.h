@@ -74,7 +74,14 @@ static inline int rb_items_next(rb_items *it, PyObject **key, PyObject **value)
         return 0;
     }
 #endif
-    return PyDict_Next(it->dict, &it->position, key, value);
+    /* Copies, whose addresses may be given away: what is in `it`, and the key, stay in registers. */
+    Py_ssize_t position = it->position;
+    PyObject *k = NULL, *v = NULL;
+    int found = PyDict_Next(it->dict, &position, &k, &v);
+    it->position = position;
+    *key = k;
+    *value = v;
+    return found;
 }
 
 /* Whether the dict still has the same table and as many items. */

@@ -98,32 +98,33 @@ static int put_tuple(rb_encoder *e, rb_column *c, PyObject *value)
     return Py_SIZE(value) == c->children_count ? 0 : -1;
 }
 
-static inline int put_shape(rb_encoder *e, rb_column *c, PyObject *value)
-{
-    switch (c->shape) {
-    case RB_COL_NULLABLE:
-        return put_nullable(e, c, value);
-    case RB_COL_ARRAY:
-        return c->node->op == RB_OP_MAP ? put_map(e, c, value) : put_array(e, c, value);
-    case RB_COL_TUPLE:
-        return put_tuple(e, c, value);
-    case RB_COL_LOW_CARDINALITY:
-        return rb_dictionary_put_object(e, c, value);
-    case RB_COL_JSON:
-        return rb_put_json(e, c, value);
-    case RB_COL_FIXED:
-    case RB_COL_TEXT:
-        return put_scalar(e, c, value);
-    default:
-        return rb_put_by_way_of_row(e, c, value);
-    }
-}
-
 /* Append `value`. */
 int rb_column_put(rb_encoder *e, rb_column *c, PyObject *value)
 {
-    if (RB_UNLIKELY(put_shape(e, c, value)))
-        return -1;
-    c->count++;
-    return 0;
+    int failed;
+    switch (c->shape) {
+    case RB_COL_FIXED:
+    case RB_COL_TEXT:
+        failed = put_scalar(e, c, value);
+        break;
+    case RB_COL_LOW_CARDINALITY:
+        failed = rb_dictionary_put_object(e, c, value);
+        break;
+    case RB_COL_ARRAY:
+        failed = c->node->op == RB_OP_MAP ? put_map(e, c, value) : put_array(e, c, value);
+        break;
+    case RB_COL_JSON:
+        failed = rb_put_json(e, c, value);
+        break;
+    case RB_COL_NULLABLE:
+        failed = put_nullable(e, c, value);
+        break;
+    case RB_COL_TUPLE:
+        failed = put_tuple(e, c, value);
+        break;
+    default:
+        failed = rb_put_by_way_of_row(e, c, value);
+    }
+    c->count += !failed;
+    return failed;
 }

@@ -73,8 +73,9 @@ static inline int64_t locate(rb_column *c, uint32_t parent, PyObject *key)
         found = locate_by_text(c, parent, key);
         if (found < 0)
             return -1;
+        rb_json_met(j, (uint32_t)found);
     }
-    rb_json_met(j, (uint32_t)found);
+    j->last = (uint32_t)found;
     return found;
 }
 
@@ -139,19 +140,20 @@ static inline int put_leaf_value(rb_buffer *out, PyObject *value, uint8_t tag, u
 {
     if (tag == RB_TAG_STRING)
         return rb_put_bytes(out, rb_ascii(value), PyUnicode_GET_LENGTH(value));
-    return rb_put(out, &word, tag == RB_TAG_BOOL ? 1 : 8);
+    return tag == RB_TAG_BOOL ? rb_put(out, &word, 1) : rb_put(out, &word, 8);
 }
 
 /* A value whose type the column has had before: only what differs from row to row is written. */
 static inline int put_fast(rb_column *c, rb_path *path, PyObject *value, uint8_t tag, uint64_t word)
 {
     rb_column *column = path->column, *fast = path->fast;
+    if (RB_UNLIKELY(column->count != c->count) &&
+        (column->count > c->count /* two keys lead to one path */ || rb_dynamic_pad(column, c->count)))
+        return -1;
     size_t before = rb_size(&fast->out);
-    if (RB_UNLIKELY(column->count != c->count) && rb_dynamic_pad(column, c->count))
+    if (rb_need(&column->out, 1) || put_leaf_value(&fast->out, value, tag, word))
         return -1;
-    if (rb_need(&column->out, 1) || put_leaf_value(&fast->out, value, tag, word) ||
-        rb_gauge(c->block, rb_size(&fast->out) - before + 1))
-        return -1;
+    c->json->grown += rb_size(&fast->out) - before + 1;
     *column->out.p++ = path->member;
     column->count++;
     fast->count++;
@@ -251,7 +253,7 @@ static int walk(rb_encoder *e, rb_column *c, uint32_t parent, PyObject *dict, ui
         }
         if (RB_LIKELY(path->rule == RB_RULE_DYNAMIC && !leaf_of(e, value, &tag, &word))) {
             ++*count; /* no Python code runs here */
-            if (RB_LIKELY(path->active && path->fast_tag == tag && path->fast && !is_taken(c, path))
+            if (RB_LIKELY(path->fast && path->fast_tag == tag)
                     ? put_fast(c, path, value, tag, word)
                     : put_leaf(c, (uint32_t)index, value, tag, word))
                 return -1;
@@ -273,7 +275,8 @@ static int put_document(rb_encoder *e, rb_column *c, PyObject *dict)
         return -1;
     e->depth++;
     e->document++;
-    int failed = walk(e, c, RB_NO_PATH, dict, &count) || rb_json_end(c);
+    c->json->grown = 0;
+    int failed = walk(e, c, RB_NO_PATH, dict, &count) || rb_json_end(c) || rb_gauge(c->block, c->json->grown);
     e->document--;
     e->depth--;
     return failed;

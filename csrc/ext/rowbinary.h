@@ -122,6 +122,7 @@ typedef struct {
     Py_ssize_t array_count;
     int document;             /* nesting of JSON cells */
     int recording;            /* note in `offsets` where paths are written */
+    uint64_t paths;           /* written of the current document */
     int dotted, nested;       /* what the current document has: can its paths collide? */
     uint8_t *prefix;          /* path of the object being walked, dots included */
     size_t prefix_size, prefix_room;

@@ -5,7 +5,7 @@
 #include "dict_items.h"
 #include "write_scalar.h"
 
-static int walk(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits, uint64_t *count);
+static int walk(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits);
 
 /* --- paths ----------------------------------------------------------------------------------------- */
 
@@ -38,7 +38,10 @@ static inline const uint8_t *key_bytes(PyObject *key, Py_ssize_t *size)
         *size = PyUnicode_GET_LENGTH(key);
         return rb_ascii(key);
     }
-    return (const uint8_t *)PyUnicode_AsUTF8AndSize(key, size);
+    Py_ssize_t wide = 0; /* the address of `size` would keep that in memory */
+    const char *text = PyUnicode_AsUTF8AndSize(key, &wide);
+    *size = wide;
+    return (const uint8_t *)text;
 }
 
 /* prefix + key as the path of the next value, with room for `more` bytes behind it. */
@@ -179,7 +182,7 @@ int rb_stays_itself(const rb_node *typed, PyObject *value)
 }
 
 static int write_typed(rb_encoder *e, rb_buffer *out, const rb_node *typed, PyObject *value, const uint8_t *key,
-                       Py_ssize_t size, uint64_t *count)
+                       Py_ssize_t size)
 {
     if (e->json == RB_JSON_TEXT && !rb_stays_itself(typed, value))
         return -1; /* coercion is the reference's */
@@ -187,7 +190,7 @@ static int write_typed(rb_encoder *e, rb_buffer *out, const rb_node *typed, PyOb
         return 0;
     if (put_path(e, out, key, (size_t)size, 0))
         return -1;
-    ++*count;
+    e->paths++;
     size_t prefix = e->prefix_size;
     int failed = rb_write_value(e, out, typed, value);
     e->prefix_size = prefix;
@@ -195,14 +198,14 @@ static int write_typed(rb_encoder *e, rb_buffer *out, const rb_node *typed, PyOb
 }
 
 static int walk_nested(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits,
-                       const uint8_t *key, Py_ssize_t size, uint64_t *count)
+                       const uint8_t *key, Py_ssize_t size)
 {
     size_t prefix = e->prefix_size;
     if (e->depth >= RB_MAX_DEPTH || push_prefix(e, key, (size_t)size))
         return -1;
     e->nested = 1;
     e->depth++;
-    int failed = walk(e, out, node, dict, limits, count);
+    int failed = walk(e, out, node, dict, limits);
     e->depth--;
     e->prefix_size = prefix;
     return failed;
@@ -263,7 +266,7 @@ static inline int put_leaf(rb_encoder *e, rb_buffer *out, PyObject *value, const
 
 /* Every other value; the caller holds key and value. */
 static int walk_rare(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *key, PyObject *value,
-                     const uint8_t *bytes, Py_ssize_t size, rb_limits limits, uint64_t *count)
+                     const uint8_t *bytes, Py_ssize_t size, rb_limits limits)
 {
     if (node->rules) {
         const rb_node *typed = NULL;
@@ -271,22 +274,22 @@ static int walk_rare(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObjec
         if (rule <= 0)
             return rule;
         if (rule == 1)
-            return write_typed(e, out, typed, value, bytes, size, count);
+            return write_typed(e, out, typed, value, bytes, size);
     }
     if (PyDict_CheckExact(value))
-        return walk_nested(e, out, node, value, limits, bytes, size, count);
+        return walk_nested(e, out, node, value, limits, bytes, size);
     if (value == Py_None)
         return 0;
     /* In shared data an array of text mode has no memory: the reference knows. */
-    if (e->json == RB_JSON_TEXT && *count >= node->max_paths && PyList_CheckExact(value))
+    if (e->json == RB_JSON_TEXT && e->paths >= node->max_paths && PyList_CheckExact(value))
         return -1;
     if (!rb_is_leaf(e, value) || put_path(e, out, bytes, (size_t)size, 0))
         return -1;
-    ++*count;
+    e->paths++;
     return rb_write_dynamic(e, out, value, limits);
 }
 
-static int walk(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits, uint64_t *count)
+static int walk(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits)
 {
     PyObject *key, *value;
     Py_ssize_t size;
@@ -299,11 +302,11 @@ static int walk(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *di
         e->dotted |= rb_has_dot(bytes, (size_t)size);
         int failed = RB_LIKELY(!node->rules) ? put_leaf(e, out, value, bytes, (size_t)size) : 1;
         if (RB_LIKELY(failed == 0)) {
-            ++*count;
+            e->paths++;
         } else {
             Py_INCREF(key);
             Py_INCREF(value);
-            failed = failed < 0 || walk_rare(e, out, node, key, value, bytes, size, limits, count);
+            failed = failed < 0 || walk_rare(e, out, node, key, value, bytes, size, limits);
             Py_DECREF(value);
             Py_DECREF(key);
             if (failed || !rb_items_intact(e, &items))
@@ -314,9 +317,9 @@ static int walk(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *di
 }
 
 /* The number of paths stands first and is known last: one byte is kept free for it. */
-static int put_count(rb_encoder *e, rb_buffer *out, size_t at, uint64_t count, size_t first)
+static int put_count(rb_encoder *e, rb_buffer *out, size_t at, size_t first)
 {
-    unsigned more = rb_varint_size(count) - 1;
+    unsigned more = rb_varint_size(e->paths) - 1;
     if (more) {
         if (rb_need(out, more))
             return -1;
@@ -325,7 +328,7 @@ static int put_count(rb_encoder *e, rb_buffer *out, size_t at, uint64_t count, s
         for (size_t i = first; i < e->offset_count; i++)
             e->offsets[i] += more;
     }
-    rb_put_varint(out->start + at, count);
+    rb_put_varint(out->start + at, e->paths);
     return 0;
 }
 
@@ -333,14 +336,14 @@ static int put_count(rb_encoder *e, rb_buffer *out, size_t at, uint64_t count, s
 static int write_paths(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits)
 {
     size_t first = e->offset_count;
-    uint64_t count = 0;
     if (rb_need(out, 1))
         return -1;
     size_t at = rb_size(out);
     out->p++;
+    e->paths = 0;
     e->dotted = e->nested = 0;
     e->depth++;
-    int failed = walk(e, out, node, dict, limits, &count) || put_count(e, out, at, count, first);
+    int failed = walk(e, out, node, dict, limits) || put_count(e, out, at, first);
     e->depth--;
     return failed ? -1 : 0;
 }
@@ -373,6 +376,7 @@ static int write_object(rb_encoder *e, rb_buffer *out, const rb_node *node, PyOb
 {
     uint8_t *prefix = e->prefix;
     size_t size = e->prefix_size, room = e->prefix_room;
+    uint64_t paths = e->paths;
     int dotted = e->dotted, nested = e->nested;
     if (e->depth >= RB_MAX_DEPTH)
         return -1;
@@ -387,6 +391,7 @@ static int write_object(rb_encoder *e, rb_buffer *out, const rb_node *node, PyOb
         e->prefix_room = room;
     }
     e->prefix_size = size;
+    e->paths = paths;
     e->dotted = dotted;
     e->nested = nested;
     return failed;
