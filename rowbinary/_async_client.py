@@ -72,7 +72,7 @@ class AsyncClient(ClientBase):
         columns: Sequence[str] | None = None,
         *,
         schema: SchemaLike | None = None,
-        format: str | None = None,
+        format: str | None = "auto",
         settings: Settings | None = None,
         query_id: str | None = None,
         compression: str | None = None,

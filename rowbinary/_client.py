@@ -65,7 +65,7 @@ class Client(ClientBase):
         columns: Sequence[str] | None = None,
         *,
         schema: SchemaLike | None = None,
-        format: str | None = None,
+        format: str | None = "auto",
         settings: Settings | None = None,
         query_id: str | None = None,
         compression: str | None = None,
@@ -89,9 +89,12 @@ class Client(ClientBase):
                 inserted.
             schema: names and types of the columns, instead of asking the server once per table
                 (``DESCRIBE TABLE``).
-            format: ``None`` is ``RowBinaryWithNamesAndTypes``, with which the server notices a table
-                that has changed (``RowBinary`` for servers before 22.1).  In formats whose names end
-                in ``Defaults`` a cell may be :data:`rowbinary.DEFAULT`, and a dict may lack columns.
+            format: ``"auto"`` (or ``None``) is the cheapest for client and server with which the server
+                notices a table that has changed: ``Native`` where it reads all columns in it
+                (from 23.3 on, JSON, Dynamic and Variant from 24.8 on; not Enum and Tuples with names),
+                else ``RowBinaryWithNamesAndTypes`` (``RowBinary`` for servers before 22.1, where
+                nothing is noticed).  In formats whose names end in ``Defaults`` a cell may be
+                :data:`rowbinary.DEFAULT`, and a dict may lack columns.
             settings: ClickHouse settings for this statement.
             query_id: the id of the statement; a random one for ``None``.
             compression: instead of the client's.

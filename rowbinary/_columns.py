@@ -15,7 +15,6 @@ import collections
 import struct
 from collections.abc import Callable
 
-from . import _types as t
 from ._badvalue import BadValue
 from ._opcodes import WIDTHS, Op
 from ._options import MAX_ROW

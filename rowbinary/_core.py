@@ -15,6 +15,7 @@ from typing import Any, TypedDict
 
 from . import _api, _codes
 from ._address import Address, Settings, parse_url, settings_text
+from ._choice import BLOCK_ROWS, NATIVE_IS_STRICT, choose_format
 from ._decode import decode_body
 from ._job import InsertResult, Job, OnProgress, QueryResult, Timings
 from ._network import Network
@@ -36,14 +37,22 @@ from .protocol import Answer, Table, old_in_band
 __all__ = ["ClientBase", "EncodeOptions"]
 
 MAX_RESULT = 256 << 20
-# The least default of max_insert_block_size of all versions: so many rows are one block.
-BLOCK_ROWS = 1_048_449
 # Servers from this version on refuse a body without its end.  Some may since earlier; not 18.16.
 NOTICES_CUTS = (23, 3)
-_CHECKS_TYPES = (22, 1)  # RowBinaryWithNamesAndTypes compares names and types
 _KNOWS_ASYNC = (21, 11)
 _KNOWS_TOKENS = (22, 3)
 _ONE_DEDUP_SETTING = (26, 2)
+_MAX_ROWS = ("max_insert_block_size_rows", "max_insert_block_size")  # two names of one setting
+# With these the server refuses a Native column of another type than the table's, and does not cast it.
+_STRICT = {"input_format_native_allow_types_conversion": "0", "input_format_null_as_default": "0"}
+# Rows decide alone when Native blocks become one, as they do in row formats: 256 MiB, the server's default,
+# could be a second block of an insert that the client takes for one.
+_SQUASHED = {"min_insert_block_size_bytes": "0"}
+# Two names of one setting, with which inserts into Distributed tables pass Native blocks on as they are.
+_UNSQUASHED = ("distributed_foreground_insert", "insert_distributed_sync")
+# No value takes more memory in the server, times its bytes in a Native block: an empty String, 1 byte, has
+# 9 there, as has a NULL of Dynamic.
+_SWELLING = 16
 
 
 class EncodeOptions(TypedDict, total=False):
@@ -187,16 +196,18 @@ class ClientBase:
         how: InsertOptions,
         options: EncodeOptions,
     ) -> Job:
-        """The insert of `rows`.  Names and types go along where the server compares them (22.1 on): it
-        then notices a changed table."""
-        if format is None:
-            checks = (self._version or (0,)) >= _CHECKS_TYPES
-            format = "RowBinaryWithNamesAndTypes" if checks else "RowBinary"
+        """The insert of `rows`, in the format that is best for them unless one is given."""
         unknown = options.keys() - EncodeOptions.__annotations__.keys()
         if unknown:
             raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
+        json = options.get("json", "exact")
+        if format is None or format == "auto":
+            known = dict(self._address.settings) | dict(settings_text(how["settings"]))
+            format = choose_format(
+                schema, self._version, json=json, block_rows=_number(known, *_MAX_ROWS, default=BLOCK_ROWS)
+            )
         encoder = _api.Encoder(schema, format=format, **options)  # type: ignore[arg-type]
-        json_as_string = options.get("json") == "string"
+        json_as_string = json == "string" and format != "Native"
         return self._insert_job(table, schema.names, format, Encoding(encoder, rows), how, json_as_string)
 
     def _bytes_job(
@@ -231,6 +242,12 @@ class ClientBase:
             stated["input_format_binary_read_json_as_string"] = "1"
         merged = stated | dict(settings_text(how["settings"]))
         known = dict(self._address.settings) | merged
+        if format == "Native":
+            strict = isinstance(source, Encoding) and (self._version or (0,)) >= NATIVE_IS_STRICT
+            wanted = _SQUASHED | (_STRICT if strict else {})
+            # Those of the client's own settings stay as they are.
+            merged |= {name: value for name, value in wanted.items() if name not in known}
+            known = wanted | known
         # Packed pieces of ours do not end where a row does (see Encoding): even old servers notice a cut.
         framed = isinstance(source, Encoding) and source.cut_inside_rows and compression != "none"
         statement = Statement(
@@ -248,9 +265,7 @@ class ClientBase:
             [*merged.items(), *self._extra],
             compression,
             statement,
-            # The first is another name of the second, in newer servers.
-            _number(known, "max_insert_block_size_rows", _number(known, "max_insert_block_size", BLOCK_ROWS)),
-            _number(known, "max_insert_block_size_bytes", 1 << 62),
+            *_one_block(format, known),
             how["progress"],
         )
         assert job.request  # what cannot be said is an error now, before rows are taken
@@ -437,10 +452,33 @@ def _query_id(given: str | None) -> str:
     return given
 
 
-def _number(settings: dict[str, str], name: str, default: int) -> int:
-    """A limit among `settings`; 0 is as good as absent."""
-    text = settings.get(name, "0")
-    return (int(text) if text.isdecimal() else 0) or default
+def _one_block(format: str, known: dict[str, str]) -> tuple[int, int]:
+    """Rows and bytes of an insert that are one block for sure, with the settings `known`.
+
+    The server cuts rows into blocks of max_insert_block_size.  Native blocks it reads as they are, and
+    puts them together until they reach min_insert_block_size_rows or _bytes: then it writes.
+    """
+    rows = _number(known, *_MAX_ROWS, default=BLOCK_ROWS)
+    size = _number(known, "max_insert_block_size_bytes", default=1 << 62)
+    if format != "Native":
+        return rows, size
+    if any(known.get(name, "0") not in ("0", "false") for name in _UNSQUASHED):
+        return 0, 0
+    least_rows = known.get("min_insert_block_size_rows", str(BLOCK_ROWS))
+    least_bytes = _number(known, "min_insert_block_size_bytes", default=0)
+    if least_rows.isdecimal() and int(least_rows):
+        rows = min(rows, int(least_rows) - 1)
+    elif not least_bytes:
+        return 0, 0
+    if least_bytes:
+        size = min(size, least_bytes // _SWELLING)
+    return rows, size
+
+
+def _number(settings: dict[str, str], *names: str, default: int) -> int:
+    """The first limit among `settings` that is there; 0 is as good as absent."""
+    found = (int(text) for name in names if (text := settings.get(name, "0")).isdecimal())
+    return next(filter(None, found), default)
 
 
 def describe_rows(answer: Answer) -> list[Any]:

@@ -142,8 +142,11 @@ class Job:
     def judge(self) -> None:
         """Whether all rows so far are one block."""
         rows, size = self.source.rows, self.source.raw_bytes
-        # Without a count the bytes have to do: no row is shorter than one.
-        few = (size if rows is None else rows) <= self.block_rows
+        if rows is None:
+            # The bytes have to do: no row is shorter than one, but for those of a Native block.
+            few = self.format != "Native" and size <= self.block_rows
+        else:
+            few = rows <= self.block_rows
         self.statement.one_block = few and size <= self.block_bytes
 
     def pack(self, chunk: Buffer) -> bytes | memoryview:

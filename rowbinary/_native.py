@@ -6,10 +6,10 @@ The C encoder has the same class with the same methods.
 from __future__ import annotations
 
 from ._badvalue import BadValue
-from ._columns import TOO_LONG, Gauge, column_of
+from ._columns import TOO_LONG, Column, Gauge, column_of
 from ._encode import RowEncoder, encode_error, encode_row
 from ._options import Options
-from ._paths import TEXT_OVERFLOW
+from ._paths import TEXT_OVERFLOW, inherit
 from ._plan import Plan
 from ._read import Cursor
 from ._varint import string, varint
@@ -29,14 +29,16 @@ class NativeEncoder(RowEncoder):
 
     def __init__(self, plan: Plan, options: Options):
         super().__init__(plan, options)
-        self.context.sized_states = True
+        self._columns: list[Column] = []
         self._open(frozenset())
 
     def _open(self, absent: frozenset[int]) -> None:
         """Begin a block without the columns `absent`."""
         self._absent = absent
         self._gauge = Gauge(self.options.json)
-        self._columns = [column_of(node, self._gauge) for node in self.plan.nodes]
+        before, self._columns = self._columns, [column_of(node, self._gauge) for node in self.plan.nodes]
+        for column, old in zip(self._columns, before, strict=False):
+            inherit(column, old)
         self._rows = 0
 
     def __len__(self) -> int:

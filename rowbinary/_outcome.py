@@ -34,7 +34,7 @@ __all__ = ["ExchangeFailed", "Progress", "Statement", "answered", "failed", "may
 # failed, or a flush that goes on was not waited for.
 _LATE = ("while pushing to view", "Wait for async insert timeout", "Received from ")
 # What a server says, with any code, when the reader of the rows has failed: no block is written by then.
-_READER = re.compile(r"\(at row \d+\)|\(while reading header\)|While executing \w*InputFormat")
+_READER = re.compile(r"\(at row \d+\)|\(while reading header\)|While executing (\w*InputFormat|Native\b)")
 Phase = Literal["connect", "send", "answer"]
 
 

@@ -12,7 +12,7 @@ import contextlib
 import struct
 
 from ._badvalue import BadValue
-from ._columns import Column, Gauge, Text, column_of, skip
+from ._columns import Column, Gauge, Parent, Text, column_of, skip
 from ._decode import read_type
 from ._opcodes import Op
 from ._plan import Node, compile_type, holds
@@ -31,9 +31,9 @@ TEXT_OVERFLOW = (
     'a document beyond max_types cannot be sent as text in a Native block (json="string" needs RowBinary)'
 )
 
-# A path gets a column of its own when at least one row in SPARSE has it; a column costs every row
+# A path gets a column of its own when at least one document in SPARSE has it; a column costs every row
 # a byte here and nine in the server, and an entry of shared data costs those that have it.  Nothing is
-# decided before WATCHED rows, or the end of a shorter block.
+# decided before WATCHED documents, or the end of a shorter block; then a block goes by the one before.
 SPARSE = 20
 WATCHED = 64
 
@@ -83,6 +83,11 @@ class Dynamic(Column):
             self.columns.append(column_of(node, self.gauge))
         self.columns[kind].take(cursor)
         self.discriminators.append(kind)
+
+    @property
+    def present(self) -> int:
+        """The number of values that are not NULL."""
+        return self.shared.count + sum(column.count for column in self.columns)
 
     def pad(self, count: int) -> None:
         """NULL for the rows up to `count` that have no value."""
@@ -141,10 +146,11 @@ class Json(Column):
 
     The paths with columns are those which have been in one document of SPARSE, when WATCHED documents
     were known or at the end of any row after, at most max_dynamic_paths; in the order of first appearance
-    when many qualify at once.
+    when many qualify at once.  ``usual`` are the paths that have one from their first value on, because
+    in the block before they were in one document of SPARSE, and had one.
     """
 
-    __slots__ = ("_dynamic", "_found", "_paths", "_settled", "typed")
+    __slots__ = ("_dynamic", "_found", "_paths", "_settled", "typed", "usual")
 
     def __init__(self, node: Node, gauge: Gauge):
         super().__init__(node, gauge)
@@ -154,6 +160,7 @@ class Json(Column):
         self._dynamic: list[Path] = []
         self._found: list[Path] = []  # in the row being taken, without a column
         self._settled = 0
+        self.usual: frozenset[bytes] = frozenset()
 
     def take(self, cursor: Cursor) -> None:
         self.gauge.add(8)
@@ -173,6 +180,8 @@ class Json(Column):
     def _add(self, name: bytes, cursor: Cursor) -> None:
         """The value at the cursor, for the path `name`."""
         path = self._paths.setdefault(name, Path(name))
+        if path.column is None and name in self.usual and len(self._dynamic) < self._limit:
+            self._move(path)
         if path.column is not None:
             path.column.pad(self.count)
             path.column.take(cursor)
@@ -183,6 +192,16 @@ class Json(Column):
         path.waiting.append((self.count, cursor.data[start : cursor.at]))
         self._found.append(path)
 
+    @property
+    def _limit(self) -> int:
+        assert self.node.json is not None
+        return self.node.json.max_paths
+
+    def frequent(self) -> frozenset[bytes]:
+        """The paths with columns that are in one document of SPARSE."""
+        columns = ((path.name, path.column) for path in self._dynamic)
+        return frozenset(name for name, column in columns if column and column.present * SPARSE >= self.count)
+
     def settle(self) -> None:
         if self.count >= WATCHED:
             self._choose(self._found if self._settled >= WATCHED else list(self._paths.values()))
@@ -191,9 +210,8 @@ class Json(Column):
 
     def _choose(self, paths: list[Path]) -> None:
         """Give a column to those of `paths` that have come often enough."""
-        assert self.node.json is not None
         for path in paths:
-            if len(self._dynamic) >= self.node.json.max_paths:
+            if len(self._dynamic) >= self._limit:
                 return
             if path.column is None and len(path.waiting) * SPARSE >= self.count:
                 with contextlib.suppress(BadValue):  # too long there: it stays where it is
@@ -224,8 +242,9 @@ class Json(Column):
                 path.waiting.pop()
             if path.column is not None:
                 path.column.cut(min(path.column.count, count))
-            elif not path.waiting:
+            if not (path.column.present if path.column is not None else path.waiting):
                 del self._paths[path.name]
+        self._dynamic = [path for path in self._dynamic if path.name in self._paths]
         self._found.clear()
         self.count = count
 
@@ -265,6 +284,17 @@ class Json(Column):
             for pairs in rows:
                 for pair in pairs:
                     out += string(pair[place])
+
+
+def inherit(column: Column, before: Column) -> None:
+    """Let `column` know what is usual from the same column of the block `before`."""
+    if isinstance(column, Json) and isinstance(before, Json):
+        column.usual = before.frequent()
+        for path, typed in column.typed.items():
+            inherit(typed, before.typed[path])
+    elif isinstance(column, Parent) and isinstance(before, Parent):
+        for child, old in zip(column.children, before.children, strict=True):
+            inherit(child, old)
 
 
 class JsonText(Text):

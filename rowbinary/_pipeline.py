@@ -95,7 +95,8 @@ class Encoding:
 
     No chunk but the last ends where a row ends: its last byte waits for the next chunk.  Old servers
     take a body that was cut between two rows for a complete one, and now no cut between two pieces of
-    the body can be there (unless rows have a single byte).
+    the body can be there (unless rows have a single byte).  The same goes for Native, whose bodies can
+    be cut between two blocks: a chunk is whole blocks, but for the last byte.
     """
 
     def __init__(self, encoder: _api.Encoder, rows: Iterable[object], chunk_bytes: int = CHUNK_BYTES):
@@ -104,8 +105,13 @@ class Encoding:
         self._on_error = encoder._on_error
         self._limit = chunk_bytes
         nodes = encoder.schema.plan.nodes
-        marked = encoder.format.endswith("Defaults")  # a DEFAULT is one byte, whatever the type
-        self._least_row = len(nodes) if marked else sum(len(node.zero) for node in nodes)
+        # What may not be cut off as a whole, and its least size: a row, or a Native block.
+        if encoder.format == "Native":
+            self._least_row = 2  # the counts of columns and rows, where all cells are DEFAULT
+        elif encoder.format.endswith("Defaults"):
+            self._least_row = len(nodes)  # a DEFAULT is one byte, whatever the type
+        else:
+            self._least_row = sum(len(node.zero) for node in nodes)
         self._header: bytes = encoder._header
         self.rows: int | None = 0
         self.raw_bytes = 0
@@ -114,7 +120,8 @@ class Encoding:
 
     @property
     def cut_inside_rows(self) -> bool:
-        """Whether it is certain that no piece but the last ends with a row: rows have two bytes or more."""
+        """Whether it is certain that no piece but the last ends with a row, or with a Native block: they
+        have two bytes or more."""
         return self._least_row > 1
 
     @property

@@ -30,7 +30,8 @@ class Node:
     ``size`` is the wire width, the N of FixedString and QBit, the max_types of Dynamic, or the number
     of children;
     ``scale`` the digits after the point of Decimal, DateTime64 and Time64; ``precision`` the P of
-    Decimal, the stride of QBit; ``names`` the element names of a named Tuple; ``labels`` Enum label -> number;
+    Decimal, the stride of QBit; ``names`` the element names of a named Tuple; ``labels`` Enum label ->
+    number;
     ``natural`` the Variant member per Python kind; ``json`` the rules of a JSON type; ``zero`` the
     bytes of the type's default value.
     """

@@ -51,7 +51,7 @@ scalar_types = st.one_of(
     st.integers(0, 9).map(lambda scale: f"DateTime64({scale}, 'Asia/Tokyo')"),
     st.integers(0, 9).map(lambda scale: f"Time64({scale})"),
 )
-_low_cardinality = st.sampled_from(
+low_cardinality = st.sampled_from(
     ["String", "Nullable(String)", "FixedString(7)", "UInt16", "Nullable(Int64)", "Date"]
 ).map(lambda inner: f"LowCardinality({inner})")
 _qbit = st.tuples(st.sampled_from(_FLOATS), st.integers(1, 5)).map(lambda a: f"QBit({a[0]}, {a[1]})")
@@ -63,7 +63,7 @@ leaf_types = st.one_of(
     scalar_types,
     scalar_types,
     scalar_types.map(lambda inner: f"Nullable({inner})"),
-    _low_cardinality,
+    low_cardinality,
     st.just("Dynamic"),
     st.sampled_from(_JSON),
     st.sampled_from([*_GEO, "Geometry", "SimpleAggregateFunction(max, Int32)", "Dynamic(max_types=3)"]),
@@ -75,7 +75,7 @@ def _named(pairs: list[str]) -> str:
     return ", ".join(f"{name} {inner}" for name, inner in zip("abcdef", pairs, strict=False))
 
 
-def _containers(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+def containers(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     few = st.lists(inner, min_size=1, max_size=3)
     members = st.lists(st.one_of(scalar_types, inner.map(lambda i: f"Array({i})")), min_size=1, max_size=4)
     return st.one_of(
@@ -88,7 +88,7 @@ def _containers(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-type_texts = st.recursive(leaf_types, _containers, max_leaves=4)
+type_texts = st.recursive(leaf_types, containers, max_leaves=4)
 
 
 @st.composite

@@ -519,7 +519,7 @@ def test_usage_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         (("-", "-", "-t", "t", *memory), "can be read once only"),
         ((path, "-t", "t", "--rejects", path, *memory), "is an input file"),
         ((path, "-t", "t", "--rejects", tmp_path / "no/such", *memory), "cannot be written"),
-        ((path, "-t", "t", "--format", "Native", *memory), "Invalid value for '--format'"),
+        ((path, "-t", "t", "--format", "CSV", *memory), "Invalid value for '--format'"),
         ((path, *memory), "Missing option '--table'"),
         (("-t", "t", *memory), "Missing argument 'FILE...'"),
     ]:

@@ -113,19 +113,23 @@ def test_a_schema_of_ones_own(client: Facade, target: Target, table: str, schema
 
 @pytest.mark.parametrize("format", rowbinary._options.FORMATS)
 def test_every_format(client: Facade, target: Target, format: str) -> None:
-    if format != "RowBinary":
+    if format not in ("RowBinary", "Native"):
         target.need_modern(format)
     table = target.create("a UInt64, s String DEFAULT 'none given'")
     client.insert(table, [(1, "x"), {"a": 2, "s": "y"}], format=format)
     expected = [["1", "x"], ["2", "y"]]
     if format.endswith("Defaults"):
-        client.insert(table, [(3, DEFAULT), {"a": 4}], format=format)
-        expected += [["3", "none given"], ["4", "none given"]]
+        client.insert(table, [{"a": 3}], format=format)
+        expected += [["3", "none given"]]
     else:
         with pytest.raises(EncodeError):
-            client.insert(table, [(3, DEFAULT)], format=format)
+            client.insert(table, [{"a": 3}], format=format)
+    if format.endswith("Defaults") or format == "Native":
+        client.insert(table, [(4, DEFAULT), (5, "z"), {"a": 6, "s": DEFAULT}], format=format)
+        expected += [["4", "none given"], ["5", "z"], ["6", "none given"]]
+    else:
         with pytest.raises(EncodeError):
-            client.insert(table, [{"a": 4}], format=format)
+            client.insert(table, [(4, DEFAULT)], format=format)
     assert target.lines(f"SELECT a, s FROM {table} ORDER BY a") == expected
 
 

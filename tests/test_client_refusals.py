@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import logging
 import time
@@ -71,10 +72,14 @@ def test_absent_databases(kind: Kind, target: Target, table: str, connect: Conne
 @pytest.mark.parametrize("rows", [1, 3000])
 @pytest.mark.parametrize("schema", ["a Int64, s String", "a UInt64, s FixedString(1000)"])
 def test_a_schema_that_lies(rows_client: Facade, target: Target, table: str, rows: int, schema: str) -> None:
-    target.need_modern("RowBinaryWithNamesAndTypes, with which servers notice it")
-    error = server_error(lambda: rows_client.insert(table, big_rows(rows), schema=schema), 117)
-    assert "Type of" in error.message
-    assert target.count(table) == 0
+    target.need_modern("a format with which it notices that")
+    formats = ("auto", 53, "Cannot convert"), ("RowBinaryWithNamesAndTypes", 117, "Type of")
+    for format, code, words in formats:
+        insert = functools.partial(rows_client.insert, table, big_rows(rows), schema=schema, format=format)
+        error = server_error(insert, code)
+        assert words in error.message
+        assert error.outcome == "refused"
+        assert target.count(table) == 0
 
 
 @pytest.mark.parametrize("rows", [1, 3000])

@@ -12,7 +12,8 @@ from test_pipeline import drained
 
 import rowbinary
 from rowbinary import Client, DecodeError, Schema, SchemaError, ServerError, TransportError
-from rowbinary._core import BLOCK_ROWS, InsertOptions, describe_rows
+from rowbinary._choice import BLOCK_ROWS
+from rowbinary._core import InsertOptions, describe_rows
 from rowbinary._job import InsertProgress, Job, QueryResult
 from rowbinary._pipeline import Abandoned
 from rowbinary.protocol import POISON, Answer, Table
@@ -20,6 +21,9 @@ from rowbinary.protocol import POISON, Answer, Table
 SCHEMA = Schema.of("id UInt32, name String")
 OLD, MODERN = (18, 16), (26, 9)
 T = Table(None, "t")
+# What is said with rows in Native: other types are refused, and rows alone make blocks.
+SQUASHED = {"min_insert_block_size_bytes": "0"}
+STRICT = {"input_format_native_allow_types_conversion": "0", "input_format_null_as_default": "0"}
 
 
 def options(**given: Any) -> InsertOptions:
@@ -91,9 +95,27 @@ def test_what_is_said_to_which_server(
     version: tuple[int, ...], how: dict[str, Any], stated: dict[str, str]
 ) -> None:
     with client_of(version) as client:
-        for job in (rows_job(client, **how), bytes_job(client, **how)):
+        for job in (rows_job(client, format="RowBinary", **how), bytes_job(client, **how)):
             assert dict(job.settings) == stated
             assert job.statement.token == ("insert_deduplication_token" in stated)
+        native = rows_job(client, format="Native", **how)
+        assert dict(native.settings) == stated | SQUASHED | (STRICT if version >= (23, 3) else {})
+
+
+def test_what_is_said_with_native_blocks_gives_way_to_the_caller() -> None:
+    ours = SQUASHED | STRICT
+    for name in ours:
+        with client_of() as client, client_of(settings={name: 7}) as other:
+            assert dict(rows_job(client, settings={name: 7}).settings) == ours | {
+                name: "7",
+                "async_insert": "0",
+            }
+            job = rows_job(other)
+            assert name not in dict(job.settings)
+            assert f"&{name}=7" in job.request.target.replace("?", "&")
+    with client_of() as client:  # bytes of others: the server may cast them
+        job = client._bytes_job("t", b"", (), "Native", None, options(async_insert=None))
+        assert dict(job.settings) == SQUASHED
 
 
 def test_settings_of_the_client_and_of_the_call_go_together() -> None:
@@ -170,10 +192,12 @@ def test_queries_have_their_format_whatever_they_end_with() -> None:
 
 
 def test_json_as_text_is_said_to_the_server() -> None:
-    with client_of() as client:
-        job = client._rows_job(T, Schema.of("j JSON"), [], None, options(), {"json": "string"})
-        assert dict(job.settings)["input_format_binary_read_json_as_string"] == "1"
-        assert "input_format_binary_read_json_as_string" not in dict(rows_job(client).settings)
+    name = "input_format_binary_read_json_as_string"
+    for version, format, said in (((24, 9), "auto", "1"), (MODERN, "auto", None), (MODERN, "RowBinary", "1")):
+        with client_of(version) as client:
+            job = client._rows_job(T, Schema.of("j JSON"), [], format, options(), {"json": "string"})
+            assert dict(job.settings).get(name) == said
+            assert name not in dict(rows_job(client).settings)
 
 
 # --- jobs -----------------------------------------------------------------------------------------
@@ -181,11 +205,18 @@ def test_json_as_text_is_said_to_the_server() -> None:
 
 @pytest.mark.parametrize(
     ("version", "format"),
-    [(OLD, "RowBinary"), ((21, 12), "RowBinary"), ((22, 1), "RowBinaryWithNamesAndTypes")],
+    [
+        (OLD, "RowBinary"),
+        ((21, 12), "RowBinary"),
+        ((22, 1), "RowBinaryWithNamesAndTypes"),
+        (MODERN, "Native"),
+    ],
 )
 def test_names_and_types_go_where_they_are_compared(version: tuple[int, ...], format: str) -> None:
     with client_of(version) as client:
-        assert rows_job(client).format == format
+        assert rows_job(client).format == rows_job(client, format="auto").format == format
+        small = rows_job(client, settings={"max_insert_block_size": 1000})
+        assert small.format == format.replace("Native", "RowBinaryWithNamesAndTypes")
         assert rows_job(client, format="RowBinaryWithNames").format == "RowBinaryWithNames"
 
 
@@ -250,8 +281,47 @@ def test_where_a_cut_body_of_rows_of_a_byte_is_noticed(columns: str, long: bool,
 )
 def test_how_much_is_one_block(settings: dict[str, Any], rows: int, size: int) -> None:
     with client_of() as client, client_of(settings=settings) as other:
-        for job in (rows_job(client, settings=settings), rows_job(other)):
+        for job in (
+            rows_job(client, format="RowBinary", settings=settings),
+            rows_job(other, format="RowBinary"),
+        ):
             assert (job.block_rows, job.block_bytes) == (rows, size)
+
+
+@pytest.mark.parametrize(
+    ("settings", "rows", "size"),
+    [
+        ({}, BLOCK_ROWS - 1, 1 << 62),  # the row that makes it a full block could be the last of many
+        ({"max_insert_block_size": 10}, 10, 1 << 62),
+        ({"min_insert_block_size_rows": 10}, 9, 1 << 62),
+        ({"min_insert_block_size_rows": 10, "max_insert_block_size": 5}, 5, 1 << 62),
+        ({"max_insert_block_size": 20_000_000}, BLOCK_ROWS - 1, 1 << 62),
+        (
+            {"max_insert_block_size": 20_000_000, "min_insert_block_size_rows": 20_000_000},
+            19_999_999,
+            1 << 62,
+        ),
+        ({"min_insert_block_size_bytes": 1600}, BLOCK_ROWS - 1, 100),
+        ({"min_insert_block_size_bytes": 1600, "min_insert_block_size_rows": 0}, BLOCK_ROWS, 100),
+        ({"min_insert_block_size_rows": 0}, 0, 0),  # every block is written as it is
+        ({"max_insert_block_size_bytes": 99}, BLOCK_ROWS - 1, 99),
+        ({"distributed_foreground_insert": 1}, 0, 0),
+        ({"insert_distributed_sync": True}, 0, 0),
+        ({"insert_distributed_sync": 0}, BLOCK_ROWS - 1, 1 << 62),
+    ],
+)
+def test_how_much_is_one_block_of_native_ones(settings: dict[str, Any], rows: int, size: int) -> None:
+    with client_of() as client, client_of(settings=settings) as other:
+        for job in (rows_job(client, format="Native", settings=settings), rows_job(other, format="Native")):
+            assert (job.block_rows, job.block_bytes) == (rows, size)
+
+
+def test_native_bytes_without_a_count_of_rows_may_be_many_blocks() -> None:
+    for rows, one in ((None, False), (3, True), (BLOCK_ROWS, False)):
+        with client_of() as client:
+            job = client._bytes_job("t", b"\0\3", (), "Native", rows, options())
+            job.next()
+            assert job.statement.one_block == one
 
 
 @pytest.mark.parametrize(

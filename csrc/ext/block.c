@@ -29,7 +29,9 @@ static int open_columns(rb_encoder *e)
 {
     rb_block *b = e->block;
     for (; b->columns_count < e->columns; b->columns_count++) {
+        b->opening = 1;
         rb_column *c = rb_column_new(b, e->nodes[b->columns_count]);
+        b->opening = 0;
         if (!c)
             return -1;
         b->columns[b->columns_count] = c;

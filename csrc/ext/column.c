@@ -401,6 +401,7 @@ static void reset_buffer(rb_buffer *b)
 /* No values: what the next block begins with. */
 void rb_column_reset(rb_column *c)
 {
+    size_t count = c->count;
     reset_buffer(&c->out);
     reset_buffer(&c->sizes);
     c->count = c->known_count = c->known_size = 0;
@@ -411,5 +412,5 @@ void rb_column_reset(rb_column *c)
     else if (c->shape == RB_COL_DYNAMIC)
         rb_dynamic_reset(c);
     else if (c->shape == RB_COL_JSON)
-        rb_json_reset(c);
+        rb_json_reset(c, count);
 }

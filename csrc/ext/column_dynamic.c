@@ -196,18 +196,27 @@ void rb_dynamic_reset(rb_column *c)
         rb_column_reset(d->shared);
 }
 
-/* The column of the type with this tag of one byte, NULL when it has no value yet. */
-rb_column *rb_dynamic_member(rb_column *c, uint8_t tag, uint8_t *discriminator)
+/* The column of the type with this tag, NULL when it has no value yet. */
+rb_column *rb_dynamic_member(rb_column *c, const uint8_t *tag, size_t size, uint8_t *discriminator)
 {
     rb_dynamic *d = c->dynamic;
     for (uint32_t i = 0; i < d->count; i++) {
         PyObject *bytes = d->members[i].kind->tag;
-        if (PyBytes_GET_SIZE(bytes) == 1 && (uint8_t)*PyBytes_AS_STRING(bytes) == tag) {
+        if ((size_t)PyBytes_GET_SIZE(bytes) == size && memcmp(PyBytes_AS_STRING(bytes), tag, size) == 0) {
             *discriminator = (uint8_t)i;
             return d->members[i].column;
         }
     }
     return NULL;
+}
+
+/* The number of values that are not NULL. */
+size_t rb_dynamic_present(const rb_column *c)
+{
+    size_t count = c->dynamic->shared ? c->dynamic->shared->count : 0;
+    for (uint32_t i = 0; i < c->dynamic->count; i++)
+        count += c->dynamic->members[i].column->count;
+    return count;
 }
 
 static int compare_text(const char *a, size_t a_size, const char *b, size_t b_size)

@@ -87,6 +87,7 @@ int rb_json_open(rb_column *c)
     if (!j)
         return -1;
     j->names.grow = j->values.grow = rb_memory_grow;
+    j->declared = c->block->opening;
     j->typed = PyMem_Calloc((size_t)c->node->typed_count + 1, sizeof *j->typed);
     if (!j->typed)
         return -1;
@@ -124,6 +125,20 @@ void rb_json_free(rb_column *c)
     PyMem_Free(j);
 }
 
+/* A usual path, met for the first time in this block: its values go into the column it has kept. */
+int rb_json_begin(rb_column *c, uint32_t index)
+{
+    rb_json *j = c->json;
+    if (j->active >= c->node->max_paths || j->paths[index].rows)
+        return 0;
+    if (RB_MORE(j->order, j->order_count, j->order_room))
+        return -1;
+    j->order[j->order_count++] = index;
+    j->paths[index].active = 1;
+    j->active++;
+    return 0;
+}
+
 /* Keep a value (type tag and all) of a path that has no column. */
 int rb_json_wait(rb_column *c, uint32_t index, const uint8_t *value, size_t size)
 {
@@ -159,6 +174,8 @@ static int take_path(rb_column *c, rb_reader *r)
     if (index < j->typed_count)
         return rb_column_take(j->typed[index], r);
     rb_path *path = &j->paths[index];
+    if (path->usual && !path->active && rb_json_begin(c, (uint32_t)index))
+        return -1;
     if (path->active)
         return rb_dynamic_pad(path->column, c->count) ? -1 : rb_column_take(path->column, r);
     const uint8_t *value = r->p;
@@ -220,7 +237,9 @@ void rb_json_choose_all(rb_column *c)
 void rb_json_settle(rb_column *c)
 {
     rb_json *j = c->json;
-    if (j->settled >= RB_WATCHED)
+    if (j->settled >= RB_WATCHED && !j->found_count)
+        ;
+    else if (j->settled >= RB_WATCHED)
         choose(c, j->found, j->found_count);
     else if (c->count >= RB_WATCHED)
         rb_json_choose_all(c);
@@ -264,8 +283,7 @@ int rb_json_take(rb_column *c, rb_reader *r)
     return rb_json_end(c);
 }
 
-/* Documents from `count` on are taken out.  What waits shrinks from the end; columns have values of the rows
- * before, or they would not be. */
+/* Documents from `count` on are taken out.  What waits shrinks from the end. */
 int rb_json_cut(rb_column *c, size_t count)
 {
     rb_json *j = c->json;
@@ -284,10 +302,19 @@ int rb_json_cut(rb_column *c, size_t count)
         const rb_waiting *entry = &j->waiting[--j->waiting_count];
         rb_path *path = &j->paths[entry->path];
         path->waiting = entry->previous;
-        if (!path->active && !--path->rows)
-            j->order_count--; /* it came with this value, so it is the last */
+        path->rows--;
         j->values.p = j->values.start + entry->offset;
         j->found_count--; /* one for each value of the row */
+    }
+    while (j->order_count) { /* the paths that came with this row */
+        rb_path *path = &j->paths[j->order[j->order_count - 1]];
+        if (path->active ? rb_dynamic_present(path->column) : path->rows)
+            break;
+        j->active -= path->active;
+        path->active = 0;
+        if (path->column)
+            rb_column_reset(path->column);
+        j->order_count--;
     }
     return failed;
 }
@@ -295,7 +322,7 @@ int rb_json_cut(rb_column *c, size_t count)
 /* --- the next block ---------------------------------------------------------------------------------------- */
 
 /* Forget the paths that had no column. */
-static void drop_paths(rb_json *j)
+static void drop_paths(rb_json *j, size_t documents)
 {
     uint32_t kept = 0;
     size_t names = 0;
@@ -306,6 +333,7 @@ static void drop_paths(rb_json *j)
             Py_XDECREF(path.key);
             continue;
         }
+        path.usual = path.column && j->declared && rb_dynamic_present(path.column) * RB_SPARSE >= documents;
         if (path.column)
             rb_column_reset(path.column);
         Py_CLEAR(path.key); /* its parent may go, and others come in its place */
@@ -324,12 +352,12 @@ static void drop_paths(rb_json *j)
     rb_memory_trim(&j->names);
 }
 
-void rb_json_reset(rb_column *c)
+void rb_json_reset(rb_column *c, size_t documents)
 {
     rb_json *j = c->json;
     for (Py_ssize_t i = 0; i < j->typed_count; i++)
         rb_column_reset(j->typed[i]);
-    drop_paths(j);
+    drop_paths(j, documents);
     size_t room = 16;
     while (room < j->count)
         room *= 2;

@@ -14,6 +14,7 @@ typedef struct {
     uint32_t next;           /* the path that came after it last time */
     uint8_t rule;            /* rb_rule */
     uint8_t active;          /* its values go into the column */
+    uint8_t usual;           /* they do so from the first on, for in the block before many documents had it */
     uint8_t fast_tag;        /* the type tag of `fast`, which has the discriminator `member` */
     uint8_t member;
     uint32_t name_size, hash;
@@ -52,6 +53,7 @@ struct rb_json {
     size_t found_count, found_room;
     uint32_t first, last;    /* the path that documents begin with; the one met last */
     size_t settled;          /* documents of the rows before */
+    int declared;            /* by the schema, and not the type of a Dynamic value */
     int touched;             /* the row has documents here */
     size_t grown;            /* bytes of the document being put that are not noted yet */
 };
@@ -59,6 +61,7 @@ struct rb_json {
 int rb_json_touch(rb_column *c);
 int rb_json_end(rb_column *c);
 int64_t rb_json_search(rb_json *j, const uint8_t *name, size_t size);
+int rb_json_begin(rb_column *c, uint32_t index);
 int rb_json_wait(rb_column *c, uint32_t index, const uint8_t *value, size_t size);
 void rb_json_choose_all(rb_column *c);
 

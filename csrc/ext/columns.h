@@ -97,6 +97,7 @@ struct rb_block {
     rb_column **texts;       /* their columns */
     size_t rows, size, start; /* rowbinary._columns.Gauge */
     int json;
+    int opening;             /* columns are being made for the schema */
     rb_fault fault;
     rb_buffer scratch;       /* RowBinary on its way into a column */
     rb_column **touched;     /* JSON columns that took documents of the row */
@@ -155,7 +156,8 @@ int rb_dynamic_cut(rb_column *c, size_t count);
 void rb_dynamic_reset(rb_column *c);
 int rb_dynamic_prefix(rb_column *c, rb_buffer *out);
 int rb_dynamic_data(rb_column *c, rb_buffer *out);
-rb_column *rb_dynamic_member(rb_column *c, uint8_t tag, uint8_t *discriminator);
+rb_column *rb_dynamic_member(rb_column *c, const uint8_t *tag, size_t size, uint8_t *discriminator);
+size_t rb_dynamic_present(const rb_column *c);
 
 /* column_json.c */
 int rb_json_open(rb_column *c);
@@ -163,7 +165,7 @@ void rb_json_free(rb_column *c);
 int rb_json_take(rb_column *c, rb_reader *r);
 int rb_json_cut(rb_column *c, size_t count);
 void rb_json_settle(rb_column *c);
-void rb_json_reset(rb_column *c);
+void rb_json_reset(rb_column *c, size_t documents);
 int rb_json_prefix(rb_column *c, rb_buffer *out);
 int rb_json_data(rb_column *c, rb_buffer *out);
 

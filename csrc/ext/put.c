@@ -34,7 +34,7 @@ int RB_COLD rb_put_by_way_of_row(rb_encoder *e, rb_column *c, PyObject *value)
     return failed;
 }
 
-static int put_end(rb_column *c)
+static inline int put_end(rb_column *c)
 {
     uint64_t end = c->children[0]->count;
     return rb_put(&c->out, &end, 8) || rb_gauge(c->block, 8) ? -1 : 0;

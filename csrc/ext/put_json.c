@@ -8,6 +8,9 @@
 #include "dict_items.h"
 #include "write_scalar.h"
 
+/* The type tag of Array(Nullable(String)). */
+static const uint8_t TEXTS[3] = {RB_TAG_ARRAY, RB_TAG_NULLABLE, RB_TAG_STRING};
+
 static int walk(rb_encoder *e, rb_column *c, uint32_t parent, PyObject *dict, uint64_t *count);
 
 /* --- keys to paths ----------------------------------------------------------------------------------- */
@@ -143,21 +146,73 @@ static inline int put_leaf_value(rb_buffer *out, PyObject *value, uint8_t tag, u
     return tag == RB_TAG_BOOL ? rb_put(out, &word, 1) : rb_put(out, &word, 8);
 }
 
-/* A value whose type the column has had before: only what differs from row to row is written. */
-static inline int put_fast(rb_column *c, rb_path *path, PyObject *value, uint8_t tag, uint64_t word)
+/* Append a discriminator, after NULL for the documents that had no value. */
+static inline int put_member(rb_column *c, const rb_path *path)
 {
-    rb_column *column = path->column, *fast = path->fast;
+    rb_column *column = path->column;
     if (RB_UNLIKELY(column->count != c->count) &&
         (column->count > c->count /* two keys lead to one path */ || rb_dynamic_pad(column, c->count)))
         return -1;
-    size_t before = rb_size(&fast->out);
-    if (rb_need(&column->out, 1) || put_leaf_value(&fast->out, value, tag, word))
+    if (rb_need(&column->out, 1))
         return -1;
-    c->json->grown += rb_size(&fast->out) - before + 1;
     *column->out.p++ = path->member;
     column->count++;
+    return 0;
+}
+
+/* A value whose type the column has had before: only what differs from row to row is written. */
+static inline int put_fast(rb_column *c, rb_path *path, PyObject *value, uint8_t tag, uint64_t word)
+{
+    rb_column *fast = path->fast;
+    size_t before = rb_size(&fast->out);
+    if (put_member(c, path) || put_leaf_value(&fast->out, value, tag, word))
+        return -1;
+    c->json->grown += rb_size(&fast->out) - before + 1;
     fast->count++;
     return 0;
+}
+
+/* Whether every item is a str that stays one. */
+static int are_texts(const rb_encoder *e, PyObject *list)
+{
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
+        PyObject *item = PyList_GET_ITEM(list, i);
+        if (!PyUnicode_CheckExact(item) || (e->json == RB_JSON_TEXT && rb_date_like(item)))
+            return 0;
+    }
+    return 1;
+}
+
+/* A list of str where there have been some before: Array(Nullable(String)). */
+static int put_texts(rb_column *c, rb_path *path, PyObject *list)
+{
+    rb_column *array = path->fast, *items = array->children[0], *texts = items->children[0];
+    size_t count = (size_t)PyList_GET_SIZE(list), before = rb_size(&texts->out);
+    if (put_member(c, path) || rb_need(&items->out, count))
+        return -1;
+    memset(items->out.p, 0, count); /* none is NULL */
+    items->out.p += count;
+    for (size_t i = 0; i < count; i++)
+        if (rb_put_str(&texts->out, PyList_GET_ITEM(list, (Py_ssize_t)i)))
+            return -1;
+    items->count += count;
+    texts->count += count;
+    uint64_t end = items->count;
+    if (rb_put(&array->out, &end, 8))
+        return -1;
+    array->count++;
+    c->json->grown += rb_size(&texts->out) - before + count + 8 + 1;
+    return 0;
+}
+
+/* Remember where values of a simple type, or lists of str, go. */
+static void note_fast(rb_path *path, const uint8_t *value)
+{
+    size_t size = *value == RB_TAG_ARRAY ? sizeof TEXTS : 1;
+    path->fast = NULL;
+    if (size == 1 || memcmp(value, TEXTS, sizeof TEXTS) == 0)
+        path->fast = rb_dynamic_member(path->column, value, size, &path->member);
+    path->fast_tag = *value;
 }
 
 /* The value that begins at `at` in the scratch buffer, type tag and all. */
@@ -165,16 +220,17 @@ static int put_scratch(rb_column *c, uint32_t index, size_t at)
 {
     rb_buffer *scratch = &c->block->scratch;
     rb_path *path = &c->json->paths[index];
-    rb_reader r = {scratch->start + at, scratch->p};
+    const uint8_t *value = scratch->start + at;
+    rb_reader r = {value, scratch->p};
+    if (RB_UNLIKELY(path->usual && !path->active) && rb_json_begin(c, index))
+        return -1;
     if (RB_UNLIKELY(is_taken(c, path)))
         return -1;
-    uint8_t tag = *r.p;
     if (!path->active)
-        return rb_json_wait(c, index, r.p, (size_t)(r.end - r.p));
+        return rb_json_wait(c, index, value, (size_t)(r.end - value));
     if (rb_dynamic_pad(path->column, c->count) || rb_column_take(path->column, &r))
         return -1;
-    path->fast = rb_dynamic_member(path->column, tag, &path->member);
-    path->fast_tag = tag;
+    note_fast(path, value);
     return 0;
 }
 
@@ -223,6 +279,9 @@ static int put_rare(rb_encoder *e, rb_column *c, uint32_t index, PyObject *value
     if (!rb_is_leaf(e, value))
         return -1;
     ++*count;
+    rb_path *path = &j->paths[index];
+    if (PyList_CheckExact(value) && path->fast && path->fast_tag == RB_TAG_ARRAY && are_texts(e, value))
+        return put_texts(c, path, value);
     rb_buffer *scratch = &c->block->scratch;
     size_t at = rb_size(scratch);
     rb_limits limits = {c->node->max_paths / 4, c->node->max_types / 2};

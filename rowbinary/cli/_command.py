@@ -18,6 +18,8 @@ from ._insert import run as run_insert
 from ._problems import Aborted, UsageProblem
 
 FORMATS = [
+    "auto",
+    "Native",
     "RowBinary",
     "RowBinaryWithNames",
     "RowBinaryWithNamesAndTypes",
@@ -52,7 +54,7 @@ def run(arguments: list[str]) -> int:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="rowbinary")
 def cli() -> None:
-    """Rows into ClickHouse, encoded as RowBinary on this side."""
+    """Rows into ClickHouse, encoded on this side."""
 
 
 @cli.command()
@@ -70,9 +72,10 @@ def cli() -> None:
 @click.option("--columns", metavar="A,B,...", help="Columns to insert; the names of CSV without header.")
 @click.option("--no-header", is_flag=True, help="The CSV files begin with data; needs --columns.")
 @click.option(
-    "--format", type=click.Choice(FORMATS),
-    help="Format on the wire; RowBinaryWithDefaults if the server reads it (from 23.8 on). Only formats "
-    "with defaults can leave a cell to the column's DEFAULT.",
+    "--format", type=click.Choice(FORMATS), default="auto", show_default=True,
+    help="Format on the wire. auto: Native if the server reads the table's columns in it and none has a "
+    "DEFAULT, else RowBinaryWithDefaults (from 23.8 on). Only Native and formats with defaults can leave a "
+    "cell to the column's DEFAULT.",
 )  # fmt: skip
 @click.option(
     "--json", "json", type=click.Choice(["exact", "text", "string"]), default="exact", show_default=True,
@@ -98,7 +101,9 @@ def cli() -> None:
     "--max-line", type=click.IntRange(1, 1024), default=64, show_default=True, help="MiB a line may have."
 )
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
-def insert(columns: str | None, no_header: bool, max_line: int, quiet: bool, **options: Any) -> int:
+def insert(
+    columns: str | None, no_header: bool, max_line: int, quiet: bool, format: str, **options: Any
+) -> int:
     """Insert FILEs of JSON Lines or CSV (plain, gzip or zstd; - is stdin) into a table.
 
     All or nothing, unless --rejects is given: then all good lines. (Over HTTP, blocks of
@@ -106,7 +111,8 @@ def insert(columns: str | None, no_header: bool, max_line: int, quiet: bool, **o
     or no line was good; 2: the command is wrong; 3: in, except refused lines.
     """
     names = None if columns is None else tuple(name.strip() for name in columns.split(","))
-    job = Job(columns=names, header=not no_header, max_line=max_line << 20, **options)
+    chosen: Any = None if format == "auto" else format
+    job = Job(columns=names, header=not no_header, max_line=max_line << 20, format=chosen, **options)
     show = not quiet
     with _Display(show and sys.stderr.isatty()) as display:
         outcome = run_insert(job, _print if show else _keep_quiet, display.begin)

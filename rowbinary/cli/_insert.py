@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from .. import EncodeError, Schema
+from .. import DEFAULT, EncodeError, Schema
 from .._address import setting_text
 from .._infer import infer_columns
 from .._options import Format, JsonMode, NaiveRule
@@ -19,7 +19,7 @@ from ..protocol import Table, quote_column
 from ._files import STDIN, InputFile
 from ._formats import Csv, JsonLines, Parsed, Row, reader
 from ._problems import Aborted, BadLine, UsageProblem
-from ._targets import Landed, Load, Target, connected, reason, remains
+from ._targets import Landed, Load, Target, connected, format_of, reason, remains
 
 _SAMPLE_BYTES = 64 << 20  # type inference holds no more of the input than that
 
@@ -119,9 +119,11 @@ class Source:
             raise Aborted(f"no columns can be inferred: {why}; nothing was created")
         return columns
 
-    def iterate(self, schema: Schema, defaults: bool) -> Iterator[Row]:
+    def iterate(self, schema: Schema, format: Format) -> Iterator[Row]:
         """The good rows, as the encoder takes them; bad lines are refused."""
-        convert = self._format.converter(schema, defaults)
+        convert = self._format.converter(schema, format.endswith("Defaults") or format == "Native")
+        # In Native a row has all columns: those it lacks are DEFAULT.
+        absent: Row = dict.fromkeys(schema.names, DEFAULT) if format == "Native" else {}
         for parsed in self._lines:
             self.current = parsed
             if parsed.row is None:
@@ -133,7 +135,7 @@ class Source:
                 self._rejects.add(parsed, str(error))
                 continue
             self.rows += 1
-            yield row
+            yield absent | row if absent else row
 
     def refuse(self, row: object, index: int, error: EncodeError) -> None:
         """The encoder cannot write the current row."""
@@ -219,10 +221,10 @@ def _insert(
         say(statement)
     try:
         schema = _chosen(target.describe(table), job)
-        format = target.format(job.format)
+        format = format_of(target, job.format, schema, job.json, job.batch_rows)
         load = Load(
             schema,
-            source.iterate(schema, format.endswith("Defaults")),
+            source.iterate(schema, format),
             format,
             job.json,
             job.naive,
@@ -280,7 +282,7 @@ def _chosen(schema: Schema, job: Job) -> Schema:
     unknown = [name for name in job.columns if name not in types]
     if unknown:
         raise Aborted(f"the table has no column {unknown[0]!r}")
-    return Schema((name, types[name]) for name in job.columns)
+    return Schema(((name, types[name]) for name in job.columns), schema.defaulted)
 
 
 def message(error: EncodeError) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from .. import iter_encode
 from .._address import parse_url
+from .._choice import choose_format
 from .._embedded import Embedded, Insert
 from .._options import Format, JsonMode, NaiveRule, OnError
 from .._schema import Schema
@@ -18,8 +19,6 @@ from ..protocol import Table
 from ._problems import Aborted, UsageProblem
 
 _UNKNOWN_TABLE = 60  # ClickHouse's error code
-# Servers from here on read RowBinaryWithDefaults.
-_KNOWS_DEFAULTS = (23, 8)
 
 Progress = Callable[[int, int, int], None]
 """Called now and then with rows, bytes encoded, and bytes sent."""
@@ -72,8 +71,8 @@ class Target(Protocol):
         """The columns that can be inserted."""
         ...
 
-    def format(self, wanted: Format | None) -> Format:
-        """The format on the wire: `wanted`, or the best there is."""
+    def version(self) -> tuple[int, ...]:
+        """The version of the server, or of the engine."""
         ...
 
     def insert(self, table: Table, count: Callable[[], int], load: Load, progress: Progress) -> Landed:
@@ -93,14 +92,15 @@ class EngineTarget:
         self.execute = engine.execute
         self.describe = engine.describe
 
-    def format(self, wanted: Format | None) -> Format:
-        """`wanted`, or the one with defaults."""
-        return wanted or "RowBinaryWithDefaults"
+    def version(self) -> tuple[int, ...]:
+        """That of the engine."""
+        [[text]] = self._engine.query("SELECT version()")
+        return tuple(int(number) for number in text.split(".")[:2])
 
     def insert(self, table: Table, count: Callable[[], int], load: Load, progress: Progress) -> Landed:
         """Insert all of `load`, or nothing."""
         settings = dict(load.settings)
-        if load.json == "string":
+        if load.json == "string" and load.format != "Native":
             settings["input_format_binary_read_json_as_string"] = "1"
         insert: Insert = self._engine.insert(table, load.schema.names, load.format, settings)
         size = 0
@@ -130,17 +130,11 @@ class ServerTarget:
             raise UsageProblem(str(error)) from None
         self.execute = self._client.command
         self.describe = self._client.create_schema
+        self.version = self._client.server_version
 
     def exists(self, table: Table) -> bool:
         """Whether there is such a table."""
         return self._client.command(f"EXISTS TABLE {table.sql}") == "1"
-
-    def format(self, wanted: Format | None) -> Format:
-        """`wanted`; or the one with defaults, where the server reads it."""
-        if wanted is not None:
-            return wanted
-        knows = self._client.server_version() >= _KNOWS_DEFAULTS
-        return "RowBinaryWithDefaults" if knows else "RowBinary"
 
     def insert(self, table: Table, count: Callable[[], int], load: Load, progress: Progress) -> Landed:
         """Insert all of `load`."""
@@ -164,6 +158,15 @@ class ServerTarget:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+
+def format_of(
+    target: Target, wanted: Format | None, schema: Schema, json: JsonMode, block_rows: int | None
+) -> Format:
+    """The format on the wire: `wanted`, or the best for rows that may leave cells to the DEFAULT."""
+    if wanted is not None:
+        return wanted
+    return choose_format(schema, target.version(), json=json, block_rows=block_rows, defaults=True)
 
 
 @contextlib.contextmanager

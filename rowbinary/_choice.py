@@ -1,0 +1,87 @@
+"""Which format an insert has on the wire, where the caller leaves that to the client.
+
+``Native`` costs client, wire and server least together, so it is the choice wherever the server reads
+all columns in it as they are meant; else a row format.  In order:
+
+- **No Native** before 23.3, or when the version is not known: only from there on can the client tell
+  the server to refuse a column of another type (``input_format_native_allow_types_conversion``, #46990)
+  and not cast it, which turns 300 for a UInt8 into 44.
+- **No Native for Variant, Dynamic and JSON** before 24.8, anywhere in a type: the first release with
+  their layout of today (JSON #66444, Dynamic #68132).  With ``json="string"`` before 24.10 (documents
+  as text in Native: #70312), also for Dynamic, which can hold documents.
+- **No Native for Enum and for Tuples with names**, outside of JSON: told to refuse other
+  types, the server takes an Enum by its numbers and a Tuple by its places all the same (its
+  ``recursiveLowCardinalityTypeConversion``; seen on 26.9).  The row format compares them.
+- **No Native for blocks of fewer rows** than the server makes by itself: it reads a Native block whole,
+  whatever ``max_insert_block_size`` says.
+- Where rows may leave cells to the column's DEFAULT, as those of the command line do: Native when it is
+  known that no column has a default expression, else ``RowBinaryWithDefaults`` (from 23.8 on): in
+  Native, rows that differ in which columns are DEFAULT take a block each.
+- The row format is otherwise ``RowBinaryWithNamesAndTypes``, from 22.1 on, where the server compares
+  names and types, and ``RowBinary`` before.
+"""
+
+from __future__ import annotations
+
+from . import _types as t
+from ._options import Format
+from ._schema import Schema
+
+__all__ = ["BLOCK_ROWS", "NATIVE_IS_STRICT", "choose_format"]
+
+# The least default of max_insert_block_size, and min_insert_block_size_rows, of all versions.
+BLOCK_ROWS = 1_048_449
+NATIVE_IS_STRICT = (23, 3)
+_NATIVE_DYNAMIC = (24, 8)
+_NATIVE_JSON_TEXT = (24, 10)
+_READS_DEFAULTS = (23, 8)
+_CHECKS_TYPES = (22, 1)
+
+
+def choose_format(
+    schema: Schema,
+    version: tuple[int, ...] | None,
+    *,
+    json: str = "exact",
+    block_rows: int | None = None,
+    defaults: bool = False,
+) -> Format:
+    """The best format for rows of `schema` that a server of `version` reads.
+
+    `json` is the encoder's option; `block_rows` the rows of a block, where they are asked for;
+    `defaults`: cells may be DEFAULT.
+    """
+    known = version or (0,)
+    no_expressions = schema.defaulted is not None and schema.defaulted.isdisjoint(schema.names)
+    whole_blocks = block_rows is None or block_rows >= BLOCK_ROWS
+    if whole_blocks and (no_expressions or not defaults) and known >= _native_from(schema, json):
+        return "Native"
+    if defaults:
+        return "RowBinaryWithDefaults" if known >= _READS_DEFAULTS else "RowBinary"
+    return "RowBinaryWithNamesAndTypes" if known >= _CHECKS_TYPES else "RowBinary"
+
+
+def _native_from(schema: Schema, json: str) -> tuple[int, ...]:
+    """The first version that reads `schema` in Native, and nothing else than it says."""
+    first = NATIVE_IS_STRICT
+    pending = list(schema.types)
+    while pending:
+        match pending.pop():
+            case t.Enum() | t.Tuple(names=(_, _, *_)):
+                return (1 << 30,)
+            case t.JSON() | t.Dynamic():
+                first = max(first, _NATIVE_JSON_TEXT if json == "string" else _NATIVE_DYNAMIC)
+            case t.Variant() as variant:
+                first = max(first, _NATIVE_DYNAMIC)
+                pending += variant.members
+            case t.Wrapper() as wrapper:
+                pending.append(wrapper.inner)
+            case t.Map() as map_:
+                pending += [map_.key, map_.value]
+            case t.Tuple() as tuple_:
+                pending += tuple_.elements
+            case t.Aggregate() as aggregate:
+                pending += aggregate.arguments
+            case t.Alias() as alias:
+                pending.append(alias.structure)
+    return first
