@@ -19,6 +19,7 @@
 typedef struct rb_buffer rb_buffer;
 struct rb_buffer {
     uint8_t *start, *p, *end;
+    size_t peak; /* what has been in use before, fading (rb_memory_reset) */
     size_t mark; /* where the row being written begins; an offset, for `start` moves */
     int (*grow)(rb_buffer *b, size_t need); /* makes room for `need` more bytes; -1 when it cannot */
 };

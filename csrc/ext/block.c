@@ -6,7 +6,7 @@
 
 /* rowbinary._native: a block ends with the row that brings it to one of these. */
 #define BLOCK_ROWS ((size_t)1 << 16)
-#define BLOCK_BYTES ((size_t)1 << 20)
+#define BLOCK_BYTES ((size_t)8 << 20)
 #define KINDS_KEPT 4096 /* types of Dynamic values remembered from block to block */
 
 /* Which cells are plain: scalars of columns that the block has. */
@@ -82,38 +82,6 @@ void rb_block_free(rb_encoder *e)
 }
 
 /* --- rows ----------------------------------------------------------------------------------------------- */
-
-/* A cell that is DEFAULT, or of a column that the block does not have. */
-static int RB_COLD put_default(rb_encoder *e, Py_ssize_t i, PyObject *cell)
-{
-    rb_block *b = e->block;
-    int failed = 0, is_default = cell == rb_py.default_, written = e->no_default && e->no_default[i];
-    if ((is_default && !written) != b->absent[i])
-        return -1; /* the first row with another set of DEFAULTs */
-    if (written) {
-        size_t before = b->size;
-        e->array_count = 0;
-        failed = rb_column_default(b->columns[i]);
-        if (b->cells[i].plain)
-            b->size = before; /* counted with the row */
-    }
-    if (e->grouped)
-        e->lengths[i] = e->array_count;
-    return failed;
-}
-
-/* A cell that is not plain, or DEFAULT. */
-int rb_block_put_other(rb_encoder *e, Py_ssize_t i, PyObject *cell)
-{
-    rb_column *c = e->block->cells[i].column;
-    e->array_count = -1;
-    if (RB_UNLIKELY(!c || cell == rb_py.default_))
-        return put_default(e, i, cell);
-    int failed = rb_column_put(e, c, cell);
-    if (RB_UNLIKELY(e->grouped != NULL))
-        e->lengths[i] = e->array_count;
-    return failed;
-}
 
 /* Note the bytes of the plain cells of a row; -1 when it has too many. */
 static inline int note_plain(rb_block *b)
@@ -296,7 +264,8 @@ static int put_block(rb_encoder *e, rb_buffer *out)
     uint64_t columns = 0;
     for (Py_ssize_t i = 0; i < e->columns; i++)
         columns += !b->absent[i];
-    if (rb_need(out, 2 * RB_VARINT_MAX))
+    /* Room for nearly all of it at once. */
+    if (rb_need(out, b->size + b->size / 8 + 2 * RB_VARINT_MAX))
         return -1;
     out->p = rb_put_varint(out->p, columns);
     out->p = rb_put_varint(out->p, b->rows);
@@ -327,6 +296,6 @@ int rb_block_close(rb_encoder *e)
         close_columns(b); /* opened again with the next row */
     for (Py_ssize_t i = 0; i < b->columns_count; i++)
         rb_column_reset(b->columns[i]);
-    rb_memory_trim(&b->scratch);
+    rb_memory_reset(&b->scratch, 0);
     return 0;
 }

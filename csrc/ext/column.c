@@ -387,23 +387,12 @@ int rb_column_cut(rb_column *c, size_t count)
 
 /* --- the next block ---------------------------------------------------------------------------------- */
 
-/* Empty the buffer.  Its memory is kept for the next block, unless this one used little of it. */
-static void reset_buffer(rb_buffer *b)
-{
-    size_t used = rb_size(b), room = (size_t)(b->end - b->start);
-    if (room > 4096 && used < room / 4)
-        rb_memory_free(b);
-    else
-        b->p = b->start;
-    b->mark = 0;
-}
-
 /* No values: what the next block begins with. */
 void rb_column_reset(rb_column *c)
 {
     size_t count = c->count;
-    reset_buffer(&c->out);
-    reset_buffer(&c->sizes);
+    rb_memory_reset(&c->out, 0);
+    rb_memory_reset(&c->sizes, 0);
     c->count = c->known_count = c->known_size = 0;
     for (Py_ssize_t i = 0; i < c->children_count; i++)
         rb_column_reset(c->children[i]);

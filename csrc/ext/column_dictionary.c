@@ -192,8 +192,12 @@ int rb_dictionary_cut(rb_column *c, size_t count)
 /* Only the defaults stay. */
 void rb_dictionary_reset(rb_column *c)
 {
+    rb_buffer *values = &c->dictionary->values;
+    size_t used = rb_size(values);
     rb_dictionary_cut(c, 0);
-    rb_memory_trim(&c->dictionary->values);
+    size_t kept = rb_size(values);
+    values->p = values->start + used;
+    rb_memory_reset(values, kept);
 }
 
 int rb_dictionary_data(rb_column *c, rb_buffer *out)

@@ -347,9 +347,7 @@ static void drop_paths(rb_json *j, size_t documents)
         j->paths[kept++] = path;
     }
     j->count = kept;
-    if (j->names.start)
-        j->names.p = j->names.start + names;
-    rb_memory_trim(&j->names);
+    rb_memory_reset(&j->names, names);
 }
 
 void rb_json_reset(rb_column *c, size_t documents)
@@ -370,7 +368,5 @@ void rb_json_reset(rb_column *c, size_t documents)
     j->active = 0;
     j->settled = 0;
     j->first = (uint32_t)j->typed_count;
-    if (j->values.start)
-        j->values.p = j->values.start;
-    rb_memory_trim(&j->values);
+    rb_memory_reset(&j->values, 0);
 }

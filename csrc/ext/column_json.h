@@ -10,20 +10,20 @@
  * the order of their bytes; the others as they are met. */
 typedef struct {
     PyObject *key;           /* the key that it was reached with last, in the object `parent`; strong */
+    rb_column *fast;         /* where values with the tag `fast_tag` go; NULL when not known */
+    rb_column *column;       /* a Dynamic; NULL when it never had one */
+    size_t name;             /* its place in `names` */
     uint32_t parent;         /* a path, or RB_NO_PATH */
     uint32_t next;           /* the path that came after it last time */
+    uint32_t name_size, hash;
+    uint32_t rows;           /* its values that wait */
+    uint32_t waiting;        /* 1 + the last of them in `waiting`, or 0 */
+    uint8_t fast_tag;        /* `fast` has the discriminator `member` */
+    uint8_t member;
     uint8_t rule;            /* rb_rule */
     uint8_t active;          /* its values go into the column */
     uint8_t usual;           /* they do so from the first on, for in the block before many documents had it */
-    uint8_t fast_tag;        /* the type tag of `fast`, which has the discriminator `member` */
-    uint8_t member;
-    uint32_t name_size, hash;
-    uint32_t rows;           /* its values that wait */
-    rb_column *fast;         /* where values of a simple type go; NULL when not known */
-    rb_column *column;       /* a Dynamic; NULL when it never had one */
-    size_t name;             /* its place in `names` */
-    uint32_t waiting;        /* 1 + the last of its values in `waiting`, or 0 */
-} rb_path;
+} rb_path; /* 64 bytes: one line of the cache */
 
 /* What the type says of a path. */
 typedef enum { RB_RULE_UNKNOWN, RB_RULE_DYNAMIC, RB_RULE_TYPED, RB_RULE_SKIPPED } rb_rule;

@@ -30,16 +30,22 @@ void rb_memory_free(rb_buffer *b)
     b->mark = 0;
 }
 
-/* Give memory back of which little is in use. */
-void rb_memory_trim(rb_buffer *b)
+/* Empty the buffer but for its first `kept` bytes.  Its memory stays for what comes next, unless little of it
+ * has been in use for a while. */
+void rb_memory_reset(rb_buffer *b, size_t kept)
 {
-    size_t used = rb_size(b), room = (size_t)(b->end - b->start);
-    if (room <= 1 << 16 || used >= room / 4)
+    size_t used = rb_size(b), room = (size_t)(b->end - b->start), faded = b->peak - b->peak / 8;
+    b->peak = used > faded ? used : faded;
+    b->mark = 0;
+    if (b->start)
+        b->p = b->start + kept;
+    if (room <= 1 << 16 || b->peak >= room / 4)
         return;
-    uint8_t *moved = PyMem_RawRealloc(b->start, used + FIRST_SIZE);
+    size_t wanted = kept + b->peak + FIRST_SIZE;
+    uint8_t *moved = PyMem_RawRealloc(b->start, wanted);
     if (!moved)
         return;
     b->start = moved;
-    b->p = moved + used;
-    b->end = moved + used + FIRST_SIZE;
+    b->p = moved + kept;
+    b->end = moved + wanted;
 }

@@ -128,3 +128,35 @@ int rb_column_put(rb_encoder *e, rb_column *c, PyObject *value)
     c->count += !failed;
     return failed;
 }
+
+/* A cell that is DEFAULT, or of a column that the block does not have. */
+static int RB_COLD put_default(rb_encoder *e, Py_ssize_t i, PyObject *cell)
+{
+    rb_block *b = e->block;
+    int failed = 0, is_default = cell == rb_py.default_, written = e->no_default && e->no_default[i];
+    if ((is_default && !written) != b->absent[i])
+        return -1; /* the first row with another set of DEFAULTs */
+    if (written) {
+        size_t before = b->size;
+        e->array_count = 0;
+        failed = rb_column_default(b->columns[i]);
+        if (b->cells[i].plain)
+            b->size = before; /* counted with the row */
+    }
+    if (e->grouped)
+        e->lengths[i] = e->array_count;
+    return failed;
+}
+
+/* A cell that is not plain, or DEFAULT. */
+int rb_block_put_other(rb_encoder *e, Py_ssize_t i, PyObject *cell)
+{
+    rb_column *c = e->block->cells[i].column;
+    e->array_count = -1;
+    if (RB_UNLIKELY(!c || cell == rb_py.default_))
+        return put_default(e, i, cell);
+    int failed = rb_column_put(e, c, cell);
+    if (RB_UNLIKELY(e->grouped != NULL))
+        e->lengths[i] = e->array_count;
+    return failed;
+}

@@ -164,10 +164,23 @@ static inline int put_member(rb_column *c, const rb_path *path)
 static inline int put_fast(rb_column *c, rb_path *path, PyObject *value, uint8_t tag, uint64_t word)
 {
     rb_column *fast = path->fast;
-    size_t before = rb_size(&fast->out);
-    if (put_member(c, path) || put_leaf_value(&fast->out, value, tag, word))
+    rb_buffer *out = &fast->out;
+    if (put_member(c, path))
         return -1;
-    c->json->grown += rb_size(&fast->out) - before + 1;
+    if (tag == RB_TAG_STRING) {
+        size_t before = rb_size(out);
+        if (rb_put_bytes(out, rb_ascii(value), PyUnicode_GET_LENGTH(value)))
+            return -1;
+        c->json->grown += rb_size(out) - before + 1;
+    } else if (tag == RB_TAG_BOOL) {
+        if (rb_put(out, &word, 1))
+            return -1;
+        c->json->grown += 2;
+    } else {
+        if (rb_put(out, &word, 8))
+            return -1;
+        c->json->grown += 9;
+    }
     fast->count++;
     return 0;
 }
@@ -303,6 +316,13 @@ static int walk(rb_encoder *e, rb_column *c, uint32_t parent, PyObject *dict, ui
         if (RB_UNLIKELY(index < 0))
             return -1;
         rb_path *path = &j->paths[index];
+        int rare = leaf_of(e, value, &tag, &word);
+        if (RB_LIKELY(!rare && path->fast && path->fast_tag == tag)) {
+            ++*count; /* no Python code runs here */
+            if (RB_UNLIKELY(put_fast(c, path, value, tag, word)))
+                return -1;
+            continue;
+        }
         if (RB_UNLIKELY(path->rule == RB_RULE_UNKNOWN)) {
             Py_INCREF(value);
             int failed = learn_rule(e, c, (uint32_t)index);
@@ -310,11 +330,9 @@ static int walk(rb_encoder *e, rb_column *c, uint32_t parent, PyObject *dict, ui
             if (failed || !rb_items_intact(e, &items))
                 return -1;
         }
-        if (RB_LIKELY(path->rule == RB_RULE_DYNAMIC && !leaf_of(e, value, &tag, &word))) {
-            ++*count; /* no Python code runs here */
-            if (RB_LIKELY(path->fast && path->fast_tag == tag)
-                    ? put_fast(c, path, value, tag, word)
-                    : put_leaf(c, (uint32_t)index, value, tag, word))
+        if (!rare && path->rule == RB_RULE_DYNAMIC) {
+            ++*count;
+            if (put_leaf(c, (uint32_t)index, value, tag, word))
                 return -1;
             continue;
         }

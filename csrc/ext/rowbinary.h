@@ -160,7 +160,7 @@ int rb_append_object(rb_buffer *out, PyObject *bytes);
 /* memory.c */
 int rb_memory_grow(rb_buffer *b, size_t need);
 void rb_memory_free(rb_buffer *b);
-void rb_memory_trim(rb_buffer *b);
+void rb_memory_reset(rb_buffer *b, size_t kept);
 
 /* Bring an object into the cache: its header, and the text of a short str behind it. */
 static inline void rb_prefetch(const void *object)
