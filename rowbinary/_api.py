@@ -21,6 +21,7 @@ from ._options import (
 from ._schema import Schema, SchemaLike
 
 DEFAULT_CHUNK = 1 << 20
+DEFAULT_NATIVE_CHUNK = 1 << 22  # as large as blocks are
 _NO_LIMIT = sys.maxsize
 
 
@@ -123,12 +124,16 @@ def encode_rows(
         rows: tuples or lists in column order (named tuples too: by position, their field names
             do not matter), dicts, dataclasses, or objects with the columns as attributes.
         format: ``RowBinary``, ``RowBinaryWithNames``, ``RowBinaryWithNamesAndTypes``,
-            ``RowBinaryWithDefaults`` or ``RowBinaryWithNamesAndTypesAndDefaults``; in the last
-            two a cell may be :data:`DEFAULT`.
+            ``RowBinaryWithDefaults``, ``RowBinaryWithNamesAndTypesAndDefaults`` or ``Native``; in the
+            last three a cell may be :data:`DEFAULT`.  Native is columnar: blocks of at most 65,536 rows
+            and about 4 MiB, in which the server finds JSON as paths.  A block has one set of columns:
+            rows with DEFAULT in other columns begin a new one, unless the schema says that a column has
+            no default expression.
         json: how untyped values of JSON and Dynamic get their types. ``"exact"``: the Python type
             decides. ``"text"``: as the server infers from JSON text. ``"string"``: JSON cells are
             sent as text for the server to parse, which needs the setting
-            ``input_format_binary_read_json_as_string=1``; text it refuses fails the whole insert.
+            ``input_format_binary_read_json_as_string=1`` (not for Native); text it refuses fails the
+            whole insert.
         naive: the zone of datetimes without one: ``"utc"``, ``"column"`` (the column's zone, UTC
             where it has none) or ``"local"`` (this machine's).
         missing: a dict row without a column (in formats without defaults): ``"error"``, or
@@ -165,7 +170,7 @@ def iter_encode(
     rows: Iterable[object],
     *,
     format: Format = "RowBinary",
-    chunk_bytes: int = DEFAULT_CHUNK,
+    chunk_bytes: int | None = None,
     json: JsonMode = "exact",
     naive: NaiveRule = "utc",
     missing: MissingRule = "error",
@@ -177,13 +182,16 @@ def iter_encode(
     """Like :func:`encode_rows`, in chunks, for any iterable and in constant memory.
 
     A chunk holds whole rows and ends with the first row that brings it to `chunk_bytes` or more
-    (default 1 MiB); the last may be shorter.  The header comes with the first chunk.  Arguments are
-    checked by the call, rows are read as chunks are asked for.
+    (default 1 MiB, for Native 4 MiB); the last may be shorter.  A chunk of Native is a block, or several.
+    The header comes with the first chunk.  Arguments are checked by the call, rows are read as chunks are
+    asked for.
 
     An error, of a row or of the iterable itself, ends the iteration: rows not handed out by then are
     lost, chunks handed out before are for the caller to take back (cancel the insert).  With
     ``on_error`` as a function bad rows do not end it.
     """
+    if chunk_bytes is None:
+        chunk_bytes = DEFAULT_NATIVE_CHUNK if format == "Native" else DEFAULT_CHUNK
     if not isinstance(chunk_bytes, int) or chunk_bytes < 1:
         raise ValueError(f"chunk_bytes must be a positive int, not {chunk_bytes!r}")
     encoder = Encoder(

@@ -18,9 +18,10 @@ from collections.abc import Callable
 from ._badvalue import BadValue
 from ._opcodes import WIDTHS, Op
 from ._options import MAX_ROW
-from ._plan import Node
+from ._plan import Node, lacks_zero
 from ._read import Cursor
 from ._varint import string
+from ._write import NO_ZERO
 
 __all__ = ["Column", "Gauge", "column_of"]
 
@@ -79,6 +80,8 @@ class Column:
 
     def take_default(self) -> None:
         """Append the type's default value."""
+        if lacks_zero(self.node):
+            raise BadValue(NO_ZERO)
         self.take(Cursor(self.node.zero))
 
     def cut(self, count: int) -> None:

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from . import _types as t
 from ._opcodes import Op
+from ._options import MAX_TYPE_DEPTH
 from ._parse import parse_type
 from ._plan import JsonRules, Node, _children, _fill
 from ._read import Cursor, read_value
@@ -21,7 +22,7 @@ from .errors import SchemaError, shorten
 
 Row: TypeAlias = tuple[object, ...]
 
-MAX_TYPE_DEPTH = 140
+
 _MAX_FIXED_STRING = 0xFFFFFF
 _MAX_QBIT = 8 * 0xFFFFFF
 _MAX_MEMBERS = 255  # of a Variant: its member is one byte, and ff is NULL

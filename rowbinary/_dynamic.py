@@ -22,7 +22,7 @@ from ._containers import as_object, as_sequence
 from ._context import Context
 from ._opcodes import Op
 from ._options import MAX_DEPTH
-from ._plan import Node, bottom, compile_type, holds
+from ._plan import Node, bottom, compile_type, not_in_a_block
 from ._typed import Typed
 from ._write import write_value
 
@@ -84,8 +84,8 @@ def write_natural(
 
 
 def _write_tagged(out: bytearray, node: Node, value: object, context: Context) -> None:
-    if context.sized_states and holds(node, Op.STATE):
-        raise BadValue("an aggregate state in Dynamic or JSON cannot be sent in a Native block")
+    if context.sized_states and (reason := not_in_a_block(node)):
+        raise BadValue(reason)
     out += node.tag
     if bottom(node).op not in (Op.ARRAY, Op.MAP, Op.TUPLE):  # a document counts its own depth
         write_value(out, node, value, context)

@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 def write_document(out: bytearray, node: Node, value: object, context: Context) -> None:
     """Append the JSON cell `value`: an object, JSON text, or None for the empty object."""
     from ._dynamic import write_natural
-    from ._write import write_value
+    from ._write import write_value, write_zero
 
     rules = node.json
     assert rules is not None
@@ -56,7 +56,7 @@ def write_document(out: bytearray, node: Node, value: object, context: Context) 
             out += string(path)
             try:
                 if entry.value is MISSING and entry.node is not None:
-                    out += entry.node.zero
+                    write_zero(out, entry.node)
                 elif entry.node is not None:
                     write_value(out, entry.node, entry.value, context)
                 else:

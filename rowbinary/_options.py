@@ -31,6 +31,8 @@ COMPRESSIONS = ("lz4", "zstd", "none", "http-gzip", "http-lz4", "http-zstd")
 # The largest number of nested containers in one Dynamic or JSON value.  The server reads more,
 # but refuses to print what it stored (code 306) somewhere above it.
 MAX_DEPTH = 128
+# Levels of a type that is read from a type tag.
+MAX_TYPE_DEPTH = 140
 # format_binary_max_string_size and format_binary_max_array_size of the server.
 MAX_STRING = 1 << 30
 MAX_ARRAY = 1 << 30

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from . import _types as t
 from ._opcodes import WIDTHS, Op
+from ._options import MAX_TYPE_DEPTH
 from ._registry import REGISTRY
 from ._tags import type_tag
 from ._varint import string, varint
@@ -221,6 +222,25 @@ def holds_enum(node: Node) -> bool:
 def holds(node: Node, op: Op) -> bool:
     """Whether a value of `op` can be in one of `node`."""
     return node.op is op or any(holds(child, op) for child in node.children)
+
+
+def lacks_zero(node: Node) -> bool:
+    """Whether the type has no default value that could be written: aggregate states, tuples of such."""
+    return node.op is Op.STATE or (node.op is Op.TUPLE and any(map(lacks_zero, node.children)))
+
+
+@functools.lru_cache(maxsize=4096)
+def not_in_a_block(node: Node) -> str | None:
+    """Why a Dynamic value of this type cannot be in a Native block; ``None`` if it can."""
+    if holds(node, Op.STATE):
+        return "an aggregate state in Dynamic or JSON cannot be sent in a Native block"
+    if _levels(node) > MAX_TYPE_DEPTH:
+        return f"a type of more than {MAX_TYPE_DEPTH} levels cannot be sent in a Native block"
+    return None
+
+
+def _levels(node: Node) -> int:
+    return 1 + max(map(_levels, node.children), default=0)
 
 
 def _zero(node: Node) -> bytes:

@@ -16,7 +16,7 @@ from ._containers import CHANGED, MISSING, as_elements, as_pairs, as_sequence, c
 from ._context import Context
 from ._opcodes import WIDTHS, Op
 from ._options import MAX_ROW, MAX_STRING
-from ._plan import Node
+from ._plan import Node, lacks_zero
 from ._typed import DEFAULT, Typed
 from ._varint import varint
 
@@ -27,6 +27,7 @@ _TRANSPARENT = frozenset({Op.NULLABLE, Op.LOW_CARDINALITY, Op.VARIANT, Op.DYNAMI
 # The calendar the engine computes with; Date is a UInt16, Date32 an Int32 (0001-01-01 .. 9999-12-31).
 _MAX_DATE = 65_535
 _MIN_DATE32, _MAX_DATE32 = -719_162, 2_932_896
+NO_ZERO = "an aggregate state has no default value: give the bytes of one"
 _INT64 = (-(2**63), 2**63 - 1)
 
 
@@ -233,7 +234,7 @@ def write_tuple(out: bytearray, node: Node, value: object, context: Context) -> 
     for index, child in enumerate(node.children):
         item = items[index]
         if item is MISSING:
-            out += child.zero
+            write_zero(out, child)
             continue
         try:
             write_value(out, child, item, context)
@@ -291,6 +292,13 @@ def write_json(out: bytearray, node: Node, value: object, context: Context) -> N
     write_document(out, node, value, context)
 
 
+def write_zero(out: bytearray, node: Node) -> None:
+    """Append the default value of the type of `node`."""
+    if lacks_zero(node):
+        raise BadValue(NO_ZERO, None, node.text)
+    out += node.zero
+
+
 def write_cell(out: bytearray, node: Node, value: object, context: Context, defaults: bool) -> None:
     """A whole cell: with the marker byte in formats that have one."""
     if value is DEFAULT:
@@ -301,7 +309,7 @@ def write_cell(out: bytearray, node: Node, value: object, context: Context, defa
     if defaults:
         out.append(0)
     if value is MISSING:
-        out += node.zero
+        write_zero(out, node)
         context.count = 0  # of a flattened Nested: an empty array
         return
     write_value(out, node, value, context)

@@ -25,8 +25,9 @@ from strategies import schemas, type_texts, values_of
 import rowbinary
 from rowbinary import DecodeError, typed
 from rowbinary import _types as t
-from rowbinary._decode import MAX_TYPE_DEPTH, decode_body, read_type
+from rowbinary._decode import decode_body, read_type
 from rowbinary._opcodes import Op
+from rowbinary._options import MAX_TYPE_DEPTH
 from rowbinary._read import MAX_EMPTY, MAX_LEVELS, READERS, Cursor, nest
 from rowbinary._tags import type_tag
 from rowbinary._typed import Typed

@@ -236,8 +236,8 @@ def test_rows_are_read_as_chunks_are_asked_for(impl: str) -> None:
             seen.append(n)
             yield (n,)
 
-    chunks = iter_encode("a UInt32", rows(), format="Native", chunk_bytes=40, implementation=impl)
-    assert shapes(next(chunks)) == [("a", 10)]
+    chunks = iter_encode("a UInt32", rows(), format="Native", chunk_bytes=50, implementation=impl)
+    assert shapes(next(chunks)) == [("a", 10)]  # 4 bytes each, and 1 for the row
     assert len(seen) == 10
     assert [shapes(chunk) for chunk in chunks] == [[("a", 10)]] * 9
 

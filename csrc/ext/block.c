@@ -6,7 +6,7 @@
 
 /* rowbinary._native: a block ends with the row that brings it to one of these. */
 #define BLOCK_ROWS ((size_t)1 << 16)
-#define BLOCK_BYTES ((size_t)8 << 20)
+#define BLOCK_BYTES ((size_t)4 << 20)
 #define KINDS_KEPT 4096 /* types of Dynamic values remembered from block to block */
 
 /* Which cells are plain: scalars of columns that the block has. */
@@ -144,7 +144,7 @@ static int RB_COLD refuse(rb_encoder *e, Py_ssize_t i, Py_ssize_t index)
         return -1;
     }
     PyObject *done = PyObject_CallFunction(rb_py.refuse, "nOi", index, PyTuple_GET_ITEM(e->names, i),
-                                           fault == RB_TEXT_OVERFLOW);
+                                           (int)fault - 1);
     Py_XDECREF(done);
     return -1;
 }

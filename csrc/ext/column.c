@@ -1,6 +1,8 @@
 /* Columns of types that say how their values lie; the others have files of their own. */
 #include "columns.h"
 
+#define CACHE_LINE 64
+
 static int take_all(rb_column *c, rb_reader *r);
 
 static rb_shape shape_of(const rb_block *b, const rb_node *node)
@@ -15,8 +17,9 @@ static rb_shape shape_of(const rb_block *b, const rb_node *node)
     case RB_OP_NULLABLE:
         return RB_COL_NULLABLE;
     case RB_OP_ARRAY:
-    case RB_OP_MAP:
         return RB_COL_ARRAY;
+    case RB_OP_MAP:
+        return RB_COL_MAP;
     case RB_OP_TUPLE:
         return node->count ? RB_COL_TUPLE : RB_COL_EMPTY;
     case RB_OP_LOW_CARDINALITY:
@@ -60,6 +63,7 @@ static int open_children(rb_column *c)
             return -1;
         c->children_count++;
     }
+    c->child = c->children[0];
     return 0;
 }
 
@@ -74,6 +78,7 @@ static int open_shape(rb_column *c)
         return 0;
     case RB_COL_NULLABLE:
     case RB_COL_ARRAY:
+    case RB_COL_MAP:
     case RB_COL_TUPLE:
     case RB_COL_VARIANT:
         return open_children(c);
@@ -88,14 +93,26 @@ static int open_shape(rb_column *c)
     }
 }
 
+/* Aggregate states, and tuples of such. */
+static int lacks_zero(const rb_node *node)
+{
+    int found = node->op == RB_OP_STATE;
+    for (Py_ssize_t i = 0; node->op == RB_OP_TUPLE && i < node->count && !found; i++)
+        found = lacks_zero(node->children[i]);
+    return found;
+}
+
 static rb_column *column_alloc(rb_block *b, const rb_node *node, rb_shape shape)
 {
-    rb_column *c = PyMem_Calloc(1, sizeof *c);
-    if (!c)
+    void *memory = PyMem_Calloc(1, sizeof(rb_column) + CACHE_LINE);
+    if (!memory)
         return NULL;
+    rb_column *c = (rb_column *)(((uintptr_t)memory + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+    c->memory = memory;
     c->block = b;
     c->node = node;
     c->shape = shape;
+    c->no_zero = node && lacks_zero(node);
     c->out.grow = c->sizes.grow = rb_memory_grow;
     return c;
 }
@@ -143,7 +160,7 @@ void rb_column_free(rb_column *c)
         rb_json_free(c);
     rb_memory_free(&c->out);
     rb_memory_free(&c->sizes);
-    PyMem_Free(c);
+    PyMem_Free(c->memory);
 }
 
 /* --- taking values ---------------------------------------------------------------------------------- */
@@ -192,7 +209,7 @@ static int take_nullable(rb_column *c, rb_reader *r)
     int is_null = r->p < r->end && *r->p;
     if (take_bytes(c, r, 1))
         return -1;
-    return is_null ? rb_column_default(c->children[0]) : rb_column_take(c->children[0], r);
+    return is_null ? rb_column_default(c->child) : rb_column_take(c->child, r);
 }
 
 static int take_array(rb_column *c, rb_reader *r)
@@ -203,7 +220,7 @@ static int take_array(rb_column *c, rb_reader *r)
     for (uint64_t i = 0; i < length; i++)
         if (RB_UNLIKELY(take_all(c, r)))
             return -1;
-    uint64_t end = c->children[0]->count;
+    uint64_t end = c->child->count;
     return rb_put(&c->out, &end, 8);
 }
 
@@ -250,6 +267,7 @@ static int take_shape(rb_column *c, rb_reader *r)
     case RB_COL_NULLABLE:
         return take_nullable(c, r);
     case RB_COL_ARRAY:
+    case RB_COL_MAP:
         return take_array(c, r);
     case RB_COL_TUPLE:
         return take_all(c, r);
@@ -279,6 +297,10 @@ int rb_column_take(rb_column *c, rb_reader *r)
 /* Append the type's default value. */
 int rb_column_default(rb_column *c)
 {
+    if (RB_UNLIKELY(c->no_zero)) {
+        c->block->fault = RB_NO_ZERO;
+        return -1;
+    }
     rb_reader zero = {c->node->zero, c->node->zero + c->node->zero_size};
     return rb_column_take(c, &zero);
 }
@@ -355,8 +377,9 @@ static int cut_shape(rb_column *c, size_t count)
         return 0;
     case RB_COL_NULLABLE:
         cut_to(&c->out, count);
-        return rb_column_cut(c->children[0], count);
+        return rb_column_cut(c->child, count);
     case RB_COL_ARRAY:
+    case RB_COL_MAP:
         return cut_array(c, count);
     case RB_COL_TUPLE:
         for (Py_ssize_t i = 0; i < c->children_count; i++)

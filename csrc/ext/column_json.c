@@ -31,15 +31,29 @@ static int make_table(rb_json *j, size_t room)
     return 0;
 }
 
+/* Room for so many paths, each on a line of the cache. */
+static int make_paths(rb_json *j, size_t room)
+{
+    void *memory = PyMem_Malloc((room + 1) * sizeof *j->paths);
+    if (!memory)
+        return -1;
+    size_t line = sizeof *j->paths;
+    rb_path *paths = (rb_path *)(((uintptr_t)memory + line - 1) / line * line);
+    if (j->count)
+        memcpy(paths, j->paths, j->count * sizeof *paths);
+    PyMem_Free(j->memory);
+    j->memory = memory;
+    j->paths = paths;
+    j->room = room;
+    return 0;
+}
+
 static int64_t add_path(rb_json *j, const uint8_t *name, size_t size, uint32_t hash)
 {
-    size_t room = j->room;
-    if (size > UINT32_MAX || RB_MORE(j->paths, j->count, j->room))
+    if (size > UINT32_MAX || (j->count == j->room && make_paths(j, j->room ? j->room * 2 : 16)))
         return -1;
-    if ((room != j->room || !j->table) && make_table(j, j->room)) {
-        j->room = room;
+    if ((!j->table || j->mask + 1 != 2 * j->room) && make_table(j, j->room))
         return -1;
-    }
     j->names.mark = rb_size(&j->names);
     rb_path path = {.name = rb_size(&j->names), .name_size = (uint32_t)size, .hash = hash, .next = j->count + 1};
     if (rb_put(&j->names, name, size))
@@ -115,7 +129,7 @@ void rb_json_free(rb_column *c)
         rb_column_free(j->paths[i].column);
     }
     PyMem_Free(j->typed);
-    PyMem_Free(j->paths);
+    PyMem_Free(j->memory);
     PyMem_Free(j->table);
     PyMem_Free(j->order);
     PyMem_Free(j->found);
@@ -350,6 +364,19 @@ static void drop_paths(rb_json *j, size_t documents)
     rb_memory_reset(&j->names, names);
 }
 
+/* Give back what a block of very many paths needed.  Where memory is short it stays. */
+static void shrink(rb_json *j, size_t room)
+{
+    if (make_paths(j, room) == 0)
+        make_table(j, room);
+    PyMem_Free(j->order);
+    PyMem_Free(j->found);
+    PyMem_Free(j->waiting);
+    j->order = j->found = NULL;
+    j->waiting = NULL;
+    j->order_room = j->found_room = j->waiting_room = 0;
+}
+
 void rb_json_reset(rb_column *c, size_t documents)
 {
     rb_json *j = c->json;
@@ -359,10 +386,9 @@ void rb_json_reset(rb_column *c, size_t documents)
     size_t room = 16;
     while (room < j->count)
         room *= 2;
-    /* After a block of very many paths the table is made anew, small. */
-    if (room * 16 < j->room && make_table(j, room) == 0)
-        j->room = room;
-    else if (j->table)
+    if (room * 16 < j->room)
+        shrink(j, room);
+    if (j->table)
         fill_table(j);
     j->order_count = j->found_count = j->waiting_count = 0;
     j->active = 0;

@@ -38,7 +38,8 @@ typedef struct {
 struct rb_json {
     Py_ssize_t typed_count;
     rb_column **typed;
-    rb_path *paths;
+    rb_path *paths;          /* somewhere in `memory` */
+    void *memory;
     size_t room;
     uint32_t count;
     uint32_t *table, mask;

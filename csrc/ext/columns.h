@@ -23,7 +23,8 @@ typedef enum {
     RB_COL_STATE,
     RB_COL_EMPTY,
     RB_COL_NULLABLE,
-    RB_COL_ARRAY, /* and Map */
+    RB_COL_ARRAY,
+    RB_COL_MAP, /* an array with two children */
     RB_COL_TUPLE,
     RB_COL_LOW_CARDINALITY,
     RB_COL_VARIANT,
@@ -39,22 +40,26 @@ typedef struct rb_dictionary rb_dictionary;
 typedef struct rb_dynamic rb_dynamic;
 typedef struct rb_json rb_json;
 
+/* What every value needs stands in the first line of the cache. */
 struct rb_column {
-    rb_shape shape;
-    uint32_t width;          /* bytes of a value of RB_COL_FIXED */
-    const rb_node *node;
     rb_buffer out;           /* values; null map, ends, discriminators or keys where there are children */
     size_t count;            /* values */
+    rb_shape shape;
+    uint32_t width;          /* bytes of a value of RB_COL_FIXED */
+    rb_column *child;        /* the first of the children */
+    const rb_node *node;
     rb_block *block;
-    rb_buffer sizes;         /* RB_COL_STATE: the size of each */
-    size_t known_count, known_size; /* RB_COL_TEXT: how many bytes so many values take */
-    Py_ssize_t children_count;
-    rb_column **children;
     union {
         rb_dictionary *dictionary;
         rb_dynamic *dynamic;
         rb_json *json;
     };
+    rb_column **children;
+    Py_ssize_t children_count;
+    int no_zero;             /* the type has no default value */
+    rb_buffer sizes;         /* RB_COL_STATE: the size of each */
+    size_t known_count, known_size; /* RB_COL_TEXT: how many bytes so many values take */
+    void *memory;            /* what was allocated; the column is somewhere in it */
 };
 
 /* RowBinary that is being taken apart. */
@@ -74,8 +79,8 @@ struct rb_kind {
     rb_kind *next;           /* with the same first byte of the tag */
 };
 
-/* Why a value was refused, where that is not for want of memory. */
-typedef enum { RB_NO_FAULT, RB_TOO_LONG, RB_TEXT_OVERFLOW } rb_fault;
+/* Why a value was refused, where that is not for want of memory: rowbinary._native.refuse knows the words. */
+typedef enum { RB_NO_FAULT, RB_TOO_LONG, RB_TEXT_OVERFLOW, RB_NO_ZERO } rb_fault;
 
 /* What a cell needs to know of its column.  A plain one goes to rb_write_value and nothing else happens: its
  * column has neither its count nor its bytes noted until somebody asks (note_counts in block.c). */

@@ -17,7 +17,7 @@ static inline int put_nullable(rb_encoder *e, rb_column *c, PyObject *value)
     uint8_t flag = value == Py_None;
     if (rb_put(&c->out, &flag, 1) || rb_gauge(c->block, 1))
         return -1;
-    return flag ? rb_column_default(c->children[0]) : rb_column_put(e, c->children[0], value);
+    return flag ? rb_column_default(c->child) : rb_column_put(e, c->child, value);
 }
 
 /* What cannot be done here goes the way of all rows: RowBinary, and out of it into the column. */
@@ -36,7 +36,7 @@ int RB_COLD rb_put_by_way_of_row(rb_encoder *e, rb_column *c, PyObject *value)
 
 static inline int put_end(rb_column *c)
 {
-    uint64_t end = c->children[0]->count;
+    uint64_t end = c->child->count;
     return rb_put(&c->out, &end, 8) || rb_gauge(c->block, 8) ? -1 : 0;
 }
 
@@ -52,7 +52,7 @@ static int put_array(rb_encoder *e, rb_column *c, PyObject *value)
         if (RB_UNLIKELY(Py_SIZE(value) != count))
             return -1;
         PyObject *item = Py_NewRef(is_list ? PyList_GET_ITEM(value, i) : PyTuple_GET_ITEM(value, i));
-        int failed = rb_column_put(e, c->children[0], item);
+        int failed = rb_column_put(e, c->child, item);
         Py_DECREF(item);
         if (RB_UNLIKELY(failed))
             return -1;
@@ -72,7 +72,7 @@ static int put_map(rb_encoder *e, rb_column *c, PyObject *value)
     for (; rb_items_next(&items, &key, &item); written++) {
         Py_INCREF(key);
         Py_INCREF(item);
-        int failed = rb_column_put(e, c->children[0], key) || rb_column_put(e, c->children[1], item);
+        int failed = rb_column_put(e, c->child, key) || rb_column_put(e, c->children[1], item);
         Py_DECREF(key);
         Py_DECREF(item);
         if (RB_UNLIKELY(failed || !rb_items_intact(e, &items)))
@@ -111,7 +111,10 @@ int rb_column_put(rb_encoder *e, rb_column *c, PyObject *value)
         failed = rb_dictionary_put_object(e, c, value);
         break;
     case RB_COL_ARRAY:
-        failed = c->node->op == RB_OP_MAP ? put_map(e, c, value) : put_array(e, c, value);
+        failed = put_array(e, c, value);
+        break;
+    case RB_COL_MAP:
+        failed = put_map(e, c, value);
         break;
     case RB_COL_JSON:
         failed = rb_put_json(e, c, value);
