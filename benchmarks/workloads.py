@@ -282,6 +282,28 @@ def arrays(count: int = 20_000) -> Workload:
     return Workload("arrays", schema, rows)
 
 
+def sparse(count: int = 6_000) -> Workload:
+    """A JSON column with 1,000 distinct paths, 10 of them in each row; each path keeps its type."""
+    r = random.Random(SEED + 5)
+    names = [f"{_WORDS[k % len(_WORDS)]}.attr_{k:03d}" for k in range(1000)]
+    rows: list[tuple[Any, ...]] = []
+    for _ in range(count):
+        document: dict[str, Any] = {}
+        for k in r.sample(range(1000), 10):
+            match k % 3:
+                case 0:
+                    document[names[k]] = r.randrange(10**6)
+                case 1:
+                    document[names[k]] = f"value-{r.randrange(1000)}"
+                case _:
+                    document[names[k]] = r.random()
+        rows.append((document,))
+    return Workload("sparse", [("doc", "JSON")], rows)
+
+
 ALL: dict[str, Callable[[], Workload]] = {
     make.__name__: make for make in (spans, flat, ints, documents, arrays)
+}
+FORMATS: dict[str, Callable[[], Workload]] = {
+    make.__name__: make for make in (spans, documents, flat, ints, arrays, sparse)
 }

@@ -8,7 +8,7 @@ from typing import Protocol, Unpack
 
 from ._address import Settings
 from ._async_rows import AsyncRows
-from ._core import MAX_RESULT, ClientBase, EncodeOptions, InsertOptions, describe_rows
+from ._core import MAX_RESULT, ClientBase, EncodeOptions, InsertOptions
 from ._job import InsertResult, Job, OnProgress, QueryResult
 from ._outcome import Statement
 from ._pipeline import Encoding
@@ -98,8 +98,10 @@ class AsyncClient(ClientBase):
             "deduplicate": deduplicate, "progress": progress,
         }  # fmt: skip
         if not isinstance(rows, AsyncIterable):
-            return await self._insert(self._rows_job(table, chosen, rows, format, how, options), None)
-        job = self._rows_job(table, chosen, (), format, how, options)
+            return await self._insert(
+                self._rows_job(table, chosen, rows, format, how, options, schema is None), None
+            )
+        job = self._rows_job(table, chosen, (), format, how, options, schema is None)
         assert isinstance(job.source, Encoding)
         return await self._insert(job, AsyncRows(rows, job.source))
 
@@ -143,10 +145,10 @@ class AsyncClient(ClientBase):
     async def create_schema(self, table: Table | str) -> Schema:
         """As :meth:`rowbinary.Client.create_schema`."""
         table = Table.of(table)
-        schema = self._schemas.get(table.sql)
+        schema = self._cached(table)
         if schema is None:
             answer = await self._run(f"DESCRIBE TABLE {table.sql} FORMAT JSONCompact", harmless=True)
-            schema = self._schemas[table.sql] = Schema.from_describe(describe_rows(answer))
+            schema = self._described(table, answer)
         return schema
 
     async def query(

@@ -9,9 +9,9 @@ all columns in it as they are meant; else a row format.  In order:
 - **No Native for Variant, Dynamic and JSON** before 24.8, anywhere in a type: the first release with
   their layout of today (JSON #66444, Dynamic #68132).  With ``json="string"`` before 24.10 (documents
   as text in Native: #70312), also for Dynamic, which can hold documents.
-- **No Native for Enum and for Tuples with names**, outside of JSON: told to refuse other
-  types, the server takes an Enum by its numbers and a Tuple by its places all the same (its
-  ``recursiveLowCardinalityTypeConversion``; seen on 26.9).  The row format compares them.
+- **No Native for Enum and for Tuples with names**, outside of JSON, unless the server has described the
+  table a moment ago: told to refuse other types, it takes an Enum by its numbers and a Tuple by its places
+  all the same (its ``recursiveLowCardinalityTypeConversion``; seen on 26.9).  The row format compares them.
 - **No Native for blocks of fewer rows** than the server makes by itself: it reads a Native block whole,
   whatever ``max_insert_block_size`` says.
 - Where rows may leave cells to the column's DEFAULT, as those of the command line do: Native when it is
@@ -23,11 +23,13 @@ all columns in it as they are meant; else a row format.  In order:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from . import _types as t
 from ._options import Format
 from ._schema import Schema
 
-__all__ = ["BLOCK_ROWS", "NATIVE_IS_STRICT", "choose_format"]
+__all__ = ["BLOCK_ROWS", "NATIVE_IS_STRICT", "choose_format", "is_compared"]
 
 # The least default of max_insert_block_size, and min_insert_block_size_rows, of all versions.
 BLOCK_ROWS = 1_048_449
@@ -45,43 +47,60 @@ def choose_format(
     json: str = "exact",
     block_rows: int | None = None,
     defaults: bool = False,
+    fresh: bool = False,
 ) -> Format:
     """The best format for rows of `schema` that a server of `version` reads.
 
     `json` is the encoder's option; `block_rows` the rows of a block, where they are asked for;
-    `defaults`: cells may be DEFAULT.
+    `defaults`: cells may be DEFAULT; `fresh`: the server has just said that the table is like that.
     """
     known = version or (0,)
     no_expressions = schema.defaulted is not None and schema.defaulted.isdisjoint(schema.names)
     whole_blocks = block_rows is None or block_rows >= BLOCK_ROWS
-    if whole_blocks and (no_expressions or not defaults) and known >= _native_from(schema, json):
+    safe = (fresh or is_compared(schema)) and (no_expressions or not defaults)
+    if safe and whole_blocks and known >= _native_from(schema, json):
         return "Native"
     if defaults:
         return "RowBinaryWithDefaults" if known >= _READS_DEFAULTS else "RowBinary"
     return "RowBinaryWithNamesAndTypes" if known >= _CHECKS_TYPES else "RowBinary"
 
 
+def is_compared(schema: Schema) -> bool:
+    """Whether the server notices in a Native block that the table has other types than `schema`."""
+    return not any(isinstance(type_, t.Enum) or _has_names(type_) for type_ in _types_in(schema))
+
+
+def _has_names(type_: t.Type) -> bool:
+    return isinstance(type_, t.Tuple) and len(type_.names or ()) > 1
+
+
 def _native_from(schema: Schema, json: str) -> tuple[int, ...]:
-    """The first version that reads `schema` in Native, and nothing else than it says."""
+    """The first version that reads `schema` in Native, and refuses other types."""
     first = NATIVE_IS_STRICT
+    for type_ in _types_in(schema):
+        if isinstance(type_, t.JSON | t.Dynamic):
+            first = max(first, _NATIVE_JSON_TEXT if json == "string" else _NATIVE_DYNAMIC)
+        elif isinstance(type_, t.Variant):
+            first = max(first, _NATIVE_DYNAMIC)
+    return first
+
+
+def _types_in(schema: Schema) -> Iterator[t.Type]:
+    """All types in `schema`, but for those of typed paths."""
     pending = list(schema.types)
     while pending:
-        match pending.pop():
-            case t.Enum() | t.Tuple(names=(_, _, *_)):
-                return (1 << 30,)
-            case t.JSON() | t.Dynamic():
-                first = max(first, _NATIVE_JSON_TEXT if json == "string" else _NATIVE_DYNAMIC)
-            case t.Variant() as variant:
-                first = max(first, _NATIVE_DYNAMIC)
-                pending += variant.members
-            case t.Wrapper() as wrapper:
-                pending.append(wrapper.inner)
-            case t.Map() as map_:
-                pending += [map_.key, map_.value]
-            case t.Tuple() as tuple_:
-                pending += tuple_.elements
-            case t.Aggregate() as aggregate:
-                pending += aggregate.arguments
-            case t.Alias() as alias:
-                pending.append(alias.structure)
-    return first
+        type_ = pending.pop()
+        yield type_
+        match type_:
+            case t.Variant():
+                pending += type_.members
+            case t.Wrapper():
+                pending.append(type_.inner)
+            case t.Map():
+                pending += [type_.key, type_.value]
+            case t.Tuple():
+                pending += type_.elements
+            case t.Aggregate():
+                pending += type_.arguments
+            case t.Alias():
+                pending.append(type_.structure)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol, Unpack
 
 from ._address import Settings
-from ._core import MAX_RESULT, ClientBase, EncodeOptions, InsertOptions, describe_rows
+from ._core import MAX_RESULT, ClientBase, EncodeOptions, InsertOptions
 from ._job import InsertResult, Job, OnProgress, QueryResult
 from ._outcome import Statement
 from ._schema import Schema, SchemaLike
@@ -125,7 +125,7 @@ class Client(ClientBase):
             "async_insert": async_insert, "deduplication_token": deduplication_token,
             "deduplicate": deduplicate, "progress": progress,
         }  # fmt: skip
-        return self._insert(self._rows_job(table, chosen, rows, format, how, options))
+        return self._insert(self._rows_job(table, chosen, rows, format, how, options, schema is None))
 
     def insert_encoded(
         self,
@@ -175,13 +175,14 @@ class Client(ClientBase):
         """The columns of `table` that can be inserted, from ``DESCRIBE TABLE``.
 
         The answer is kept until an insert fails in a way that says the table has changed, or
-        :meth:`forget_schemas`.
+        :meth:`forget_schemas`; for 10 seconds if it has Enums or Tuples with names, with which no insert
+        would fail.
         """
         table = Table.of(table)
-        schema = self._schemas.get(table.sql)
+        schema = self._cached(table)
         if schema is None:
             answer = self._run(f"DESCRIBE TABLE {table.sql} FORMAT JSONCompact", harmless=True)
-            schema = self._schemas[table.sql] = Schema.from_describe(describe_rows(answer))
+            schema = self._described(table, answer)
         return schema
 
     def query(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -15,7 +16,8 @@ from typing import Any, TypedDict
 
 from . import _api, _codes
 from ._address import Address, Settings, parse_url, settings_text
-from ._choice import BLOCK_ROWS, NATIVE_IS_STRICT, choose_format
+from ._blocks import block_rows, native_settings, one_block
+from ._choice import NATIVE_IS_STRICT, choose_format, is_compared
 from ._decode import decode_body
 from ._job import InsertResult, Job, OnProgress, QueryResult, Timings
 from ._network import Network
@@ -39,20 +41,11 @@ __all__ = ["ClientBase", "EncodeOptions"]
 MAX_RESULT = 256 << 20
 # Servers from this version on refuse a body without its end.  Some may since earlier; not 18.16.
 NOTICES_CUTS = (23, 3)
+# Seconds for which a description of a table is believed where the server compares nothing with it.
+_FRESH = 10.0
 _KNOWS_ASYNC = (21, 11)
 _KNOWS_TOKENS = (22, 3)
 _ONE_DEDUP_SETTING = (26, 2)
-_MAX_ROWS = ("max_insert_block_size_rows", "max_insert_block_size")  # two names of one setting
-# With these the server refuses a Native column of another type than the table's, and does not cast it.
-_STRICT = {"input_format_native_allow_types_conversion": "0", "input_format_null_as_default": "0"}
-# Rows decide alone when Native blocks become one, as they do in row formats: 256 MiB, the server's default,
-# could be a second block of an insert that the client takes for one.
-_SQUASHED = {"min_insert_block_size_bytes": "0"}
-# Two names of one setting, with which inserts into Distributed tables pass Native blocks on as they are.
-_UNSQUASHED = ("distributed_foreground_insert", "insert_distributed_sync")
-# No value takes more memory in the server, times its bytes in a Native block: an empty String, 1 byte, has
-# 9 there, as has a NULL of Dynamic.
-_SWELLING = 16
 
 
 class EncodeOptions(TypedDict, total=False):
@@ -169,7 +162,7 @@ class ClientBase:
             _checked_headers(headers),
         )
         self._version: tuple[int, ...] | None = None
-        self._schemas: dict[str, Schema] = {}
+        self._schemas: dict[str, tuple[Schema, float]] = {}  # by table, with the time of the answer
         self._open()
 
     def _open(self) -> None:
@@ -185,6 +178,19 @@ class ClientBase:
         """Drop the cached schemas: the next insert asks the server again."""
         self._schemas.clear()
 
+    def _cached(self, table: Table) -> Schema | None:
+        """What the server has said of `table`; not what is old and would not be compared with the table."""
+        schema, asked = self._schemas.get(table.sql, (None, 0.0))
+        if schema is not None and time.monotonic() - asked > _FRESH and not is_compared(schema):
+            return None
+        return schema
+
+    def _described(self, table: Table, answer: Answer) -> Schema:
+        """The schema in the answer to DESCRIBE TABLE, which is kept."""
+        schema = Schema.from_describe(describe_rows(answer))
+        self._schemas[table.sql] = schema, time.monotonic()
+        return schema
+
     # --- statements ---------------------------------------------------------------------------
 
     def _rows_job(
@@ -195,8 +201,11 @@ class ClientBase:
         format: str | None,
         how: InsertOptions,
         options: EncodeOptions,
+        fresh: bool = False,
     ) -> Job:
-        """The insert of `rows`, in the format that is best for them unless one is given."""
+        """The insert of `rows`, in the format that is best for them unless one is given; `fresh`: `schema`
+        is from :meth:`_cached` or from the server.
+        """
         unknown = options.keys() - EncodeOptions.__annotations__.keys()
         if unknown:
             raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
@@ -204,7 +213,11 @@ class ClientBase:
         if format is None or format == "auto":
             known = dict(self._address.settings) | dict(settings_text(how["settings"]))
             format = choose_format(
-                schema, self._version, json=json, block_rows=_number(known, *_MAX_ROWS, default=BLOCK_ROWS)
+                schema,
+                self._version,
+                json=json,
+                block_rows=block_rows(known),
+                fresh=fresh,
             )
         encoder = _api.Encoder(schema, format=format, **options)  # type: ignore[arg-type]
         json_as_string = json == "string" and format != "Native"
@@ -244,7 +257,7 @@ class ClientBase:
         known = dict(self._address.settings) | merged
         if format == "Native":
             strict = isinstance(source, Encoding) and (self._version or (0,)) >= NATIVE_IS_STRICT
-            wanted = _SQUASHED | (_STRICT if strict else {})
+            wanted = native_settings(strict)
             # Those of the client's own settings stay as they are.
             merged |= {name: value for name, value in wanted.items() if name not in known}
             known = wanted | known
@@ -265,7 +278,7 @@ class ClientBase:
             [*merged.items(), *self._extra],
             compression,
             statement,
-            *_one_block(format, known),
+            *one_block(format, known),
             how["progress"],
         )
         assert job.request  # what cannot be said is an error now, before rows are taken
@@ -450,35 +463,6 @@ def _query_id(given: str | None) -> str:
     if not isinstance(given, str) or not given or not given.isprintable():
         raise ValueError("query_id must be a printable str that is not empty")
     return given
-
-
-def _one_block(format: str, known: dict[str, str]) -> tuple[int, int]:
-    """Rows and bytes of an insert that are one block for sure, with the settings `known`.
-
-    The server cuts rows into blocks of max_insert_block_size.  Native blocks it reads as they are, and
-    puts them together until they reach min_insert_block_size_rows or _bytes: then it writes.
-    """
-    rows = _number(known, *_MAX_ROWS, default=BLOCK_ROWS)
-    size = _number(known, "max_insert_block_size_bytes", default=1 << 62)
-    if format != "Native":
-        return rows, size
-    if any(known.get(name, "0") not in ("0", "false") for name in _UNSQUASHED):
-        return 0, 0
-    least_rows = known.get("min_insert_block_size_rows", str(BLOCK_ROWS))
-    least_bytes = _number(known, "min_insert_block_size_bytes", default=0)
-    if least_rows.isdecimal() and int(least_rows):
-        rows = min(rows, int(least_rows) - 1)
-    elif not least_bytes:
-        return 0, 0
-    if least_bytes:
-        size = min(size, least_bytes // _SWELLING)
-    return rows, size
-
-
-def _number(settings: dict[str, str], *names: str, default: int) -> int:
-    """The first limit among `settings` that is there; 0 is as good as absent."""
-    found = (int(text) for name in names if (text := settings.get(name, "0")).isdecimal())
-    return next(filter(None, found), default)
 
 
 def describe_rows(answer: Answer) -> list[Any]:

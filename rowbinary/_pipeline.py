@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeAlias
 
 from . import _api
 from ._options import COMPRESSIONS
-from .frames import _zstd, compress_frame
+from .frames import _zstd, compress_frame, compress_frames
 
 __all__ = [
     "COMPRESSIONS",
@@ -49,7 +49,7 @@ def packer(compression: str) -> Packer:
     if compression in ("lz4", "zstd"):
         method: Any = compression
         compress_frame(b"\0", method)  # what it needs is imported here, not in the middle of an insert
-        return functools.partial(compress_frame, method=method)
+        return functools.partial(_frames, method)
     if compression == "http-gzip":
         return _gzip
     if compression == "http-lz4":
@@ -59,6 +59,13 @@ def packer(compression: str) -> Packer:
     if compression == "http-zstd":
         return _zstd().compress  # type: ignore[no-any-return]
     return memoryview
+
+
+def _frames(method: Any, chunk: Buffer) -> bytes:
+    """A frame, or several where the chunk is a Native block of some size."""
+    if len(chunk) < 2 * CHUNK_BYTES:
+        return compress_frame(chunk, method)
+    return b"".join(compress_frames((chunk,), method))
 
 
 def _gzip(chunk: Buffer) -> bytes:
@@ -99,7 +106,9 @@ class Encoding:
     be cut between two blocks: a chunk is whole blocks, but for the last byte.
     """
 
-    def __init__(self, encoder: _api.Encoder, rows: Iterable[object], chunk_bytes: int = CHUNK_BYTES):
+    def __init__(self, encoder: _api.Encoder, rows: Iterable[object], chunk_bytes: int | None = None):
+        if chunk_bytes is None:
+            chunk_bytes = _api.DEFAULT_NATIVE_CHUNK if encoder.format == "Native" else CHUNK_BYTES
         self._encoder = encoder._encoder
         self._rows = _api._iterator(rows)
         self._on_error = encoder._on_error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rowbinary import Schema
-from rowbinary._choice import BLOCK_ROWS, choose_format
+from rowbinary._choice import BLOCK_ROWS, choose_format, is_compared
 
 FLAT = "id UInt64, s LowCardinality(Nullable(String)), at DateTime64(3), l Array(Map(String, UUID))"
 OLD, NAMES = "RowBinary", "RowBinaryWithNamesAndTypes"
@@ -29,6 +29,7 @@ SCHEMAS = {
     "v Variant(Array(Dynamic), UInt8)": ((24, 8), (24, 10)),
     "s SimpleAggregateFunction(anyLast, JSON)": ((24, 8), (24, 10)),
     "n Nested(j JSON)": ((24, 8), (24, 10)),
+    # These only when the table was just described.
     "e Enum8('a' = 1)": (NEVER, NEVER),
     "id UInt8, e Array(Nullable(Enum16('a' = 1000)))": (NEVER, NEVER),
     "t Tuple(a UInt8, b UInt8)": (NEVER, NEVER),
@@ -51,6 +52,11 @@ def test_versions_and_schemas(columns: str, version: tuple[int, ...] | None) -> 
     typed, text = SCHEMAS[columns]
     for json, first in (("exact", typed), ("text", typed), ("string", text)):
         assert choose_format(schema, version, json=json) == ("Native" if known >= first else rows)
+        fresh = choose_format(schema, version, json=json, fresh=True)
+        if first is NEVER:
+            assert not is_compared(schema)
+            first = ((24, 10) if json == "string" else (24, 8)) if "JSON" in columns else (23, 3)
+        assert fresh == ("Native" if known >= first else rows)
 
 
 @pytest.mark.parametrize(

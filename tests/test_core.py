@@ -438,7 +438,7 @@ def test_columns_are_chosen_in_the_order_of_the_call() -> None:
 )
 def test_a_schema_is_forgotten_when_the_server_denies_it(code: int, dropped: bool) -> None:
     with client_of() as client:
-        client._schemas = {T.sql: SCHEMA, "`other`": SCHEMA}
+        client._schemas = {T.sql: (SCHEMA, 0.0), "`other`": (SCHEMA, 0.0)}
         client._noticed(TransportError("x"), T)
         client._noticed(ServerError(code, "", "x"), None)
         assert T.sql in client._schemas

@@ -166,7 +166,9 @@ def format_of(
     """The format on the wire: `wanted`, or the best for rows that may leave cells to the DEFAULT."""
     if wanted is not None:
         return wanted
-    return choose_format(schema, target.version(), json=json, block_rows=block_rows, defaults=True)
+    return choose_format(
+        schema, target.version(), json=json, block_rows=block_rows, defaults=True, fresh=True
+    )
 
 
 @contextlib.contextmanager
