@@ -91,10 +91,11 @@ class Client(ClientBase):
                 (``DESCRIBE TABLE``).
             format: ``"auto"`` (or ``None``) is the cheapest for client and server with which the server
                 notices a table that has changed: ``Native`` where it reads all columns in it
-                (from 23.3 on, JSON, Dynamic and Variant from 24.8 on; not Enum and Tuples with names),
-                else ``RowBinaryWithNamesAndTypes`` (``RowBinary`` for servers before 22.1, where
-                nothing is noticed).  In formats whose names end in ``Defaults`` a cell may be
-                :data:`rowbinary.DEFAULT`, and a dict may lack columns.
+                (from 23.3 on, JSON, Dynamic and Variant from 24.8 on; Enum and Tuples with names only
+                if the schema is the server's), else ``RowBinaryWithNamesAndTypes`` (``RowBinary`` for
+                servers before 22.1, where nothing is noticed).  In Native and in formats whose names
+                end in ``Defaults`` a cell may be :data:`rowbinary.DEFAULT`; in the latter a dict may
+                lack columns.
             settings: ClickHouse settings for this statement.
             query_id: the id of the statement; a random one for ``None``.
             compression: instead of the client's.
@@ -105,7 +106,7 @@ class Client(ClientBase):
                 (Replicated tables, or those with ``non_replicated_deduplication_window``), so it can
                 be repeated safely.
             deduplicate: whether equal blocks are dropped likewise; ``None`` leaves it to the server.
-            progress: called after every chunk (about 1 MiB) with an ``InsertProgress``.
+            progress: called after every chunk (about 1 MiB, of Native 4 MiB) with an ``InsertProgress``.
             options: `json`, `naive`, `missing`, `extra`, `duplicate_paths`, `on_error` and
                 `implementation` of :func:`rowbinary.encode_rows`.
 
