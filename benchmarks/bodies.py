@@ -85,7 +85,7 @@ def _own(engine: Any, workload: Workload, like: Body, ddl: str, path: pathlib.Pa
     insert(engine, "own", like, path)
     limits = f"max_threads=1, max_block_size={rows}, preferred_block_size_bytes=0"
     data = engine.query(f"SELECT * FROM own SETTINGS {limits}", "Native").bytes()
-    engine.query("DROP TABLE own")
+    engine.query("DROP TABLE own SYNC")
     return bytes(data)
 
 
@@ -97,13 +97,7 @@ def all_of(engine: Any, workload: Workload, path: pathlib.Path) -> dict[str, Bod
         return Body(data, format, peers.ours(workload, format=format, json=json), settings)
 
     binary = ours("RowBinary")
-    bodies = {NATIVE: ours("Native"), ROWS: binary}
-    documents = "JSON" in workload.ddl
-    if documents:
-        text = SETTINGS + ", input_format_binary_read_json_as_string=1"
-        bodies['RowBinary, json="string"'] = ours("RowBinary", "string", text)
-    bodies["Native (clickhouse-connect)" + ", JSON as text" * documents] = _connect(workload)
-    bodies["JSON Lines (orjson)"] = _lines(workload)
+    bodies = {NATIVE: ours("Native")}
     bodies[OWN] = Body(_own(engine, workload, binary, workload.ddl, path), "Native", None)
     if workload.name == "sparse":
         # The engine's bytes of a type whose documents have no paths of their own, under the table's type.
@@ -111,4 +105,11 @@ def all_of(engine: Any, workload: Workload, path: pathlib.Path) -> dict[str, Bod
         data = _own(engine, workload, binary, workload.ddl.replace("JSON", type_), path)
         data = data.replace(bytes([len(type_)]) + type_.encode(), b"\x04JSON")
         bodies[SHARED] = Body(data, "Native", None)
+    bodies[ROWS] = binary
+    documents = "JSON" in workload.ddl
+    if documents:
+        text = SETTINGS + ", input_format_binary_read_json_as_string=1"
+        bodies['RowBinary, json="string"'] = ours("RowBinary", "string", text)
+    bodies["Native (clickhouse-connect)" + ", JSON text" * documents] = _connect(workload)
+    bodies["JSON Lines (orjson)"] = _lines(workload)
     return bodies

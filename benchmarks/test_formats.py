@@ -9,14 +9,14 @@ which the engine runs too, but never at the same time as a client.
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 import gc
 import math
 import pathlib
 import statistics
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import bodies
@@ -32,10 +32,27 @@ pytest.importorskip("clickhouse_connect")
 lz4_block = pytest.importorskip("lz4.block")
 
 PIECE = 1 << 20
-CELL = 0.03  # seconds of CPU that a cell takes at least, about
-BUDGET = 7.0  # seconds of CPU for the rounds of one table
+CELL = 0.025  # seconds of CPU that a measurement takes at least, about
+QUICK = 0.06  # what takes less is repeated, and runs once before it is measured
+TURNS = 6
+LIMITS = (0.2, 3), (0.8, 2), (2, 1)  # what takes so many seconds is measured in so many turns only
 
-Call = Callable[[], object]
+# One sort of part for all, however often a body is repeated: by default those from 10 MB on are wide ones,
+# with a file or two for each path.
+MERGE_TREE = "MergeTree ORDER BY tuple() SETTINGS min_bytes_for_wide_part = 1000000000000"
+
+Times = dict[str, dict[int, float]]
+"""CPU seconds per contender and turn."""
+
+After = Callable[[str, int], object]
+
+
+@dataclasses.dataclass
+class Cell:
+    """``scale`` makes ``call`` do its work that many times over."""
+
+    call: Callable[[], object]
+    scale: Callable[[int], object]
 
 
 @pytest.fixture(scope="module")
@@ -45,48 +62,56 @@ def engine() -> Iterator[Any]:
     connection.close()
 
 
-def cpu(call: Call, repeat: int = 1) -> float:
+def cpu(call: Callable[[], object]) -> float:
     start = time.process_time()
-    for _ in range(repeat):
-        call()
+    call()
     return time.process_time() - start
 
 
-def repeats(seconds: float) -> int:
-    return max(1, math.ceil(CELL / max(seconds, 1e-4)))
+def measure(cells: dict[str, Cell], after: After) -> Times:
+    """Cells take turns; `after` runs behind every call, unmeasured: it gets the name and the scale.
 
-
-def rounds(calls: Mapping[str, Call], after: Call, most: int) -> dict[str, list[float]]:
-    """CPU seconds of a call, round by round; `after` runs between the calls, unmeasured."""
-    counts = {}
-    for name, call in calls.items():
-        call()
-        after()
-        counts[name] = repeats(cpu(call))
-        after()
+    What is quick runs once more in front of each measurement: caches and the allocator's memory are then its
+    own, not what its neighbour left.  That is not enough for differences of a tenth, so the first two, which
+    are compared most closely, change places every turn.
+    """
+    copies: dict[str, int] = {}
+    turns: dict[str, int] = {}
+    found: Times = {name: {} for name in cells}
     gc.collect()
     gc.freeze()
-    found: dict[str, list[float]] = {name: [] for name in calls}
-    start = time.perf_counter()
-    for turn in range(most):
-        for name, call in calls.items():
-            found[name].append(cpu(call, counts[name]) / counts[name])
-            after()
-        passed = time.perf_counter() - start
-        if turn >= 2 and passed * (turn + 2) / (turn + 1) > BUDGET:
-            break
+    for turn in range(TURNS):
+        first_two = list(cells)[:2]
+        for name in [*(first_two[::-1] if turn % 2 else first_two), *list(cells)[2:]]:
+            cell = cells[name]
+            if turn == 0:
+                first = cpu(cell.call)
+                after(name, 1)
+                copies[name] = math.ceil(CELL / first) if first < QUICK else 1
+                turns[name] = min([most for seconds, most in LIMITS if first > seconds], default=TURNS)
+                if first >= QUICK:
+                    found[name][0] = first
+                    continue
+                cell.scale(copies[name])
+            if turn < turns[name]:
+                if copies[name] > 1:
+                    cell.call()
+                    after(name, copies[name])
+                found[name][turn] = cpu(cell.call) / copies[name]
+                after(name, copies[name])
     gc.unfreeze()
     return found
 
 
-def span(values: list[float], digits: int = 2) -> str:
-    low, high = min(values), max(values)
-    return f"{statistics.median(values):.{digits}f} ({low:.{digits}f}..{high:.{digits}f})"
+def span(values: Iterable[float], digits: int = 2) -> str:
+    values = sorted(values)
+    return f"{statistics.median(values):.{digits}f} ({values[0]:.{digits}f}..{values[-1]:.{digits}f})"
 
 
-def ratio(found: dict[str, list[float]], one: str, other: str) -> str:
+def ratio(found: Times, one: str, other: str) -> str:
     """Of calls that were neighbours in time."""
-    return span([a / b for a, b in zip(found[one], found[other], strict=True)])
+    pairs = [(seconds, found[other].get(turn)) for turn, seconds in found[one].items()]
+    return span(a / b for a, b in pairs if b is not None)
 
 
 def packed(data: bytes) -> int:
@@ -94,36 +119,52 @@ def packed(data: bytes) -> int:
     return sum(len(lz4_block.compress(piece, store_size=False)) for piece in pieces)
 
 
+def client_cell(run: Callable[[], object]) -> Cell:
+    count = 1
+
+    def scale(to: int) -> None:
+        nonlocal count
+        count = to
+
+    def call() -> None:
+        for _ in range(count):
+            run()
+
+    return Cell(call, scale)
+
+
+def engine_cell(engine: Any, body: Body, path: pathlib.Path) -> Cell:
+    """The body is in its file several times over, so that the fixed costs of a statement do not count."""
+    path.write_bytes(body.data)
+    return Cell(
+        lambda: bodies.insert(engine, "sink", body, path),
+        lambda count: path.write_bytes(body.data * count),
+    )
+
+
 def engine_cpu(
     engine: Any, workload: workloads.Workload, contenders: dict[str, Body], directory: pathlib.Path, kind: str
-) -> dict[str, list[float]]:
-    """CPU seconds of inserting all rows once.
-
-    A body may be in its file several times over, so that the fixed costs of a statement do not count.
-    """
+) -> Times:
+    """CPU seconds of inserting all rows once."""
     engine.query(f"CREATE OR REPLACE TABLE sink ({workload.ddl}) ENGINE = {kind}")
     stored = "MergeTree" in kind
     if stored:
         engine.query("SYSTEM STOP MERGES sink")
-    calls: dict[str, Call] = {}
-    copies: dict[str, int] = {}
-    for name, body in contenders.items():
-        path = directory / f"{len(calls)}.{body.format}"
-        path.write_bytes(body.data)
-        calls[name] = functools.partial(bodies.insert, engine, "sink", body, path)
-        calls[name]()
-        copies[name] = repeats(cpu(calls[name]))
-        path.write_bytes(body.data * copies[name])
+
+    def check(name: str, copies: int) -> None:
+        """All rows are there; then they go."""
         if stored:
-            engine.query("TRUNCATE TABLE sink")
-            calls[name]()
             count = int(engine.query("SELECT count() FROM sink").bytes())
-            assert count == len(workload.rows) * copies[name], name
+            assert count == len(workload.rows) * copies, name
             engine.query("TRUNCATE TABLE sink")
-    clear: Call = (lambda: engine.query("TRUNCATE TABLE sink")) if stored else (lambda: None)
-    found = rounds(calls, clear, 5)
-    engine.query("DROP TABLE sink")
-    return {name: [seconds / copies[name] for seconds in times] for name, times in found.items()}
+
+    cells = {
+        name: engine_cell(engine, body, directory / f"{number}.body")
+        for number, (name, body) in enumerate(contenders.items())
+    }
+    found = measure(cells, check)
+    engine.query("DROP TABLE sink SYNC")
+    return found
 
 
 @pytest.mark.parametrize("name", workloads.FORMATS)
@@ -131,35 +172,37 @@ def test_formats(name: str, engine: Any, tmp_path: pathlib.Path, benchmark: Any,
     workload = workloads.FORMATS[name]()
     count = len(workload.rows)
     contenders = bodies.all_of(engine, workload, tmp_path / "body")
-    runs = {label: body.run for label, body in contenders.items() if body.run}
-    made = rounds(runs, lambda: None, 7)
+    runs = {label: client_cell(body.run) for label, body in contenders.items() if body.run}
+    made = measure(runs, lambda name, copies: None)
     null = engine_cpu(engine, workload, contenders, tmp_path, "Null")
-    stored = engine_cpu(engine, workload, contenders, tmp_path, "MergeTree ORDER BY tuple()")
+    stored = engine_cpu(engine, workload, contenders, tmp_path, MERGE_TREE)
     sizes = {label: packed(body.data) for label, body in contenders.items()}
 
-    def row(times: dict[str, list[float]], label: str) -> str:
-        return span([seconds / count * 1e6 for seconds in times[label]]) if label in times else "-"
+    def row(times: Times, label: str) -> str:
+        return span(seconds / count * 1e6 for seconds in times[label].values()) if label in times else "-"
+
+    def median(times: Times, label: str) -> float:
+        return statistics.median(times[label].values()) / count * 1e6
 
     block = bodies.rows_of_first_block(contenders[NATIVE].data)
     report += ["", f"{name}: {count} rows, {len(workload.schema)} columns, Native blocks of {block} rows"]
     report.append(
-        f"  {'CPU us/row: median (range)':37}{'client':>20} {'client to ROWS':>18}{'bytes':>7}{'LZ4':>6}"
-        f"{'Null table':>20} {'MergeTree':>24} {'client+Null':>12}"
+        f"  {'CPU us/row: median (range)':40}{'client':>24} {'to RowBinary':>24}{'bytes':>6}{'LZ4':>5}"
+        f"{'Null table':>22} {'MergeTree':>24}{'sum':>8}"
     )
     for label, body in contenders.items():
-        both = statistics.median(made.get(label, [0])) + statistics.median(null[label])
+        both = f"{median(made, label) + median(null, label):.2f}" if label in made else "-"
         beside = ratio(made, label, ROWS) if label in made else "-"
         report.append(
-            f"  {label:37}{row(made, label):>20} {beside:>18}{len(body.data) / count:7.0f}"
-            f"{sizes[label] / count:6.0f}{row(null, label):>20} {row(stored, label):>24} "
-            + (f"{both / count * 1e6:12.2f}" if label in made else f"{'-':>12}")
+            f"  {label:40}{row(made, label):>24} {beside:>24}{len(body.data) / count:6.0f}"
+            f"{sizes[label] / count:5.0f}{row(null, label):>22} {row(stored, label):>24}{both:>8}"
         )
     for other in [OWN, SHARED] if SHARED in contenders else [OWN]:
         report.append(
             f"  ours to {other}: Null table {ratio(null, NATIVE, other)}, MergeTree "
             f"{ratio(stored, NATIVE, other)}, LZ4 bytes {sizes[NATIVE] / sizes[other]:.3f}"
         )
-    benchmark.pedantic(runs[NATIVE], rounds=3)
+    benchmark.pedantic(runs[NATIVE].call, rounds=3)
 
 
 @pytest.mark.parametrize("name", ["spans", "sparse", "arrays"])

@@ -282,7 +282,7 @@ def arrays(count: int = 20_000) -> Workload:
     return Workload("arrays", schema, rows)
 
 
-def sparse(count: int = 6_000) -> Workload:
+def sparse(count: int = 5_000) -> Workload:
     """A JSON column with 1,000 distinct paths, 10 of them in each row; each path keeps its type."""
     r = random.Random(SEED + 5)
     names = [f"{_WORDS[k % len(_WORDS)]}.attr_{k:03d}" for k in range(1000)]
@@ -304,6 +304,12 @@ def sparse(count: int = 6_000) -> Workload:
 ALL: dict[str, Callable[[], Workload]] = {
     make.__name__: make for make in (spans, flat, ints, documents, arrays)
 }
+# As many rows as are about one Native block, or a third of one.
 FORMATS: dict[str, Callable[[], Workload]] = {
-    make.__name__: make for make in (spans, documents, flat, ints, arrays, sparse)
+    "spans": lambda: spans(9_000),
+    "documents": lambda: documents(7_000),
+    "flat": lambda: flat(40_000),
+    "ints": lambda: ints(50_000),
+    "arrays": lambda: arrays(11_000),
+    "sparse": sparse,
 }

@@ -30,7 +30,9 @@ class Encoder:
 
     Takes the options of :func:`encode_rows`.  Rows gather in a buffer until :meth:`take` hands
     them out as one complete body (header first, where the format has one).  The buffer's memory
-    is reused.  One encoder belongs to one thread at a time; a :class:`Schema` can be shared.
+    is reused.  With Native the JSON paths that were frequent in one block have columns of their own in
+    the next from the start, so equal rows may make other bytes later, of the same meaning.  One encoder
+    belongs to one thread at a time; a :class:`Schema` can be shared.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class Encoder:
         return self._encoder.rows
 
     def __len__(self) -> int:
-        """Bytes in the buffer, without a header."""
+        """Bytes in the buffer, without a header; of an unfinished Native block those of its values."""
         return len(self._encoder)
 
     def __repr__(self) -> str:

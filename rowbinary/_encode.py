@@ -43,7 +43,11 @@ class RowEncoder:
 
     def append(self, data: bytes) -> None:
         """Put bytes that are no row, such as a header, into the buffer."""
-        self._out += data
+        self._enter()
+        try:
+            self._out += data
+        finally:
+            self._busy = False
 
     def write(self, row: object) -> None:
         """Encode one row.  Raises :class:`EncodeError`; the buffer is then as before."""

@@ -32,11 +32,11 @@ class NativeEncoder(RowEncoder):
     def __init__(self, plan: Plan, options: Options):
         super().__init__(plan, options)
         self._columns: list[Column] = []
-        self._open(frozenset())
+        self._absent: frozenset[int] = frozenset()  # columns that the open block leaves out
+        self._open()
 
-    def _open(self, absent: frozenset[int]) -> None:
-        """Begin a block without the columns `absent`."""
-        self._absent = absent
+    def _open(self) -> None:
+        """Begin a block."""
         self._gauge = Gauge(self.options.json)
         before, self._columns = self._columns, [column_of(node, self._gauge) for node in self.plan.nodes]
         for column, old in zip(self._columns, before, strict=False):
@@ -48,7 +48,8 @@ class NativeEncoder(RowEncoder):
         return len(self._out) + (self._gauge.size if self._rows else 0)
 
     def append(self, data: bytes) -> None:
-        self._close()
+        if not self._busy:
+            self._close()
         super().append(data)
 
     def take(self) -> bytes:
@@ -63,7 +64,7 @@ class NativeEncoder(RowEncoder):
         absent = frozenset(self.context.absent)
         if absent != self._absent:
             self._close()
-            self._open(absent)
+            self._absent = absent
         self._deal(Cursor(bytes(data)), index)
         self.rows += 1
         if self._rows >= BLOCK_ROWS or self._gauge.size >= BLOCK_BYTES:
@@ -92,14 +93,17 @@ class NativeEncoder(RowEncoder):
 
     def _close(self) -> None:
         """Append the open block, if it has rows, and begin another."""
-        if self._rows:
-            self._out += varint(len(self._columns) - len(self._absent)) + varint(self._rows)
-            for position, column in enumerate(self._columns):
-                if position not in self._absent:
-                    self._out += string(self.plan.names[position]) + string(column.node.text)
-                    column.prefix(self._out)
-                    column.data(self._out)
-        self._open(self._absent)
+        if not self._rows:
+            return  # no block: what is usual stays what it was in the last one
+        out = bytearray()  # all of it or nothing
+        out += varint(len(self._columns) - len(self._absent)) + varint(self._rows)
+        for position, column in enumerate(self._columns):
+            if position not in self._absent:
+                out += string(self.plan.names[position]) + string(column.node.text)
+                column.prefix(out)
+                column.data(out)
+        self._out += out
+        self._open()
 
 
 _REASONS = (TOO_LONG, TEXT_OVERFLOW, NO_ZERO)

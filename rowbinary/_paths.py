@@ -35,7 +35,7 @@ TEXT_OVERFLOW = (
 # a byte here and nine in the server, and an entry of shared data costs those that have it.  Nothing is
 # decided before WATCHED documents, or the end of a shorter block; then a block goes by the one before.
 SPARSE = 20
-WATCHED = 64
+WATCHED = 256
 
 
 class Dynamic(Column):

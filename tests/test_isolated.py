@@ -38,7 +38,15 @@ def environment() -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "program", ["failing_rows.py", "error_handlers.py", "abandoned.py", "good_rows.py", "out_of_memory.py"]
+    "program",
+    [
+        "failing_rows.py",
+        "error_handlers.py",
+        "abandoned.py",
+        "good_rows.py",
+        "native_rows.py",
+        "out_of_memory.py",
+    ],
 )
 def test_nothing_is_kept(program: str, impl: str) -> None:
     run(program, impl)

@@ -55,6 +55,7 @@ int rb_block_open(rb_encoder *e)
     rb_block *b = e->block = PyMem_Calloc(1, sizeof *b);
     if (!b)
         return -1;
+    b->calls = &e->calls;
     b->json = e->json;
     b->scratch.grow = rb_memory_grow;
     b->columns = PyMem_Calloc(room, sizeof *b->columns);
@@ -112,9 +113,21 @@ static Py_ssize_t deal(rb_block *b, rb_reader *r)
 
 static void untouch(rb_block *b)
 {
-    for (size_t i = 0; i < b->touched_count; i++)
+    for (size_t i = 0; i < b->touched_count; i++) {
         b->touched[i]->json->touched = 0;
+        rb_json_trim(b->touched[i]);
+    }
     b->touched_count = 0;
+}
+
+/* In an empty block: what is known of very many types of Dynamic values is not worth its memory. */
+static void forget_kinds(rb_block *b)
+{
+    if (b->kinds_count <= KINDS_KEPT)
+        return;
+    for (Py_ssize_t i = 0; i < b->columns_count; i++)
+        rb_column_forget(b->columns[i]);
+    rb_forget_kinds(b);
 }
 
 /* Take the row back that was being written. */
@@ -129,6 +142,8 @@ static int RB_COLD cut_row(rb_block *b)
     for (Py_ssize_t i = 0; i < b->texts_count; i++)
         b->text_size += rb_size(&b->texts[i]->out);
     b->size = b->start;
+    if (!b->rows)
+        forget_kinds(b);
     return failed;
 }
 
@@ -202,11 +217,11 @@ static int write_row(rb_encoder *e, PyObject *row, Py_ssize_t index)
     b->scratch.mark = 0;
     b->start = b->size;
     b->fault = RB_NO_FAULT;
-    if (RB_UNLIKELY(rb_write_cells(e, row))) {
-        cut_row(b);
-        return rb_give_up(e) ? -1 : take_by_reference(e, row, index);
-    }
-    return RB_UNLIKELY(note_plain(b)) ? refuse(e, 0, index) : 0;
+    if (RB_LIKELY(!rb_write_cells(e, row) && !note_plain(b)))
+        return 0;
+    cut_row(b);
+    b->fault = RB_NO_FAULT; /* the reference finds its own */
+    return rb_give_up(e) ? -1 : take_by_reference(e, row, index);
 }
 
 /* The row is good: decide what depends on whole rows. */
@@ -218,20 +233,25 @@ static void settle(rb_block *b)
     b->fault = RB_NO_FAULT;
 }
 
+static inline int is_full(const rb_block *b)
+{
+    return b->rows >= BLOCK_ROWS || b->size >= BLOCK_BYTES;
+}
+
 /* Add one row to the block; on failure the block is as before and an error is set. */
 int rb_block_write(rb_encoder *e, PyObject *row, Py_ssize_t index)
 {
     rb_block *b = e->block;
-    if (b->columns_count != e->columns && open_columns(e)) {
-        PyErr_NoMemory();
-        return -1;
-    }
+    if (RB_UNLIKELY(is_full(b)) && rb_block_close(e))
+        return -1; /* what could not be done when it became full */
     if (write_row(e, row, index))
         return -1;
     b->rows++;
     e->rows++;
     settle(b);
-    return b->rows >= BLOCK_ROWS || b->size >= BLOCK_BYTES ? rb_block_close(e) : 0;
+    if (RB_UNLIKELY(is_full(b)) && rb_block_close(e))
+        return rb_drop_error(); /* this row is in the block: the next one is refused, if that cannot close it */
+    return 0;
 }
 
 /* --- the bytes ------------------------------------------------------------------------------------------- */
@@ -264,8 +284,9 @@ static int put_block(rb_encoder *e, rb_buffer *out)
     uint64_t columns = 0;
     for (Py_ssize_t i = 0; i < e->columns; i++)
         columns += !b->absent[i];
-    /* Room for nearly all of it at once. */
-    if (rb_need(out, b->size + b->size / 8 + 2 * RB_VARINT_MAX))
+    /* Room for nearly all of it at once, where no row is a giant. */
+    size_t room = b->size + b->size / 8;
+    if (rb_need(out, (room < RB_MAX_ROW / 2 ? room : 0) + 2 * RB_VARINT_MAX))
         return -1;
     out->p = rb_put_varint(out->p, columns);
     out->p = rb_put_varint(out->p, b->rows);
@@ -292,10 +313,10 @@ int rb_block_close(rb_encoder *e)
         return -1;
     }
     b->rows = b->size = b->start = b->text_size = 0;
-    if (b->kinds_count > KINDS_KEPT)
-        close_columns(b); /* opened again with the next row */
+    untouch(b); /* documents have been moved into columns that may go now */
     for (Py_ssize_t i = 0; i < b->columns_count; i++)
         rb_column_reset(b->columns[i]);
+    forget_kinds(b);
     rb_memory_reset(&b->scratch, 0);
     return 0;
 }

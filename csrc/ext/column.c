@@ -52,6 +52,19 @@ int rb_more(void *list, size_t count, size_t *room, size_t size)
     return 0;
 }
 
+void rb_less(void *list, size_t *count, size_t *room)
+{
+    void *things = NULL;
+    if (*room > 1 << 12 && *count < *room / 16) {
+        memcpy(&things, list, sizeof things);
+        PyMem_Free(things);
+        things = NULL;
+        memcpy(list, &things, sizeof things);
+        *room = 0;
+    }
+    *count = 0;
+}
+
 static int open_children(rb_column *c)
 {
     c->children = PyMem_Calloc((size_t)c->node->count + 1, sizeof *c->children);
@@ -331,8 +344,8 @@ static int cut_to(rb_buffer *b, size_t size)
 
 static int cut_state(rb_column *c, size_t count)
 {
-    size_t size = 0, one;
-    for (size_t i = 0; i < count; i++, size += one)
+    size_t size = rb_size(&c->out), one;
+    for (size_t i = count; i < c->count; i++, size -= one)
         memcpy(&one, c->sizes.start + 8 * i, 8);
     cut_to(&c->sizes, 8 * count);
     return cut_to(&c->out, size);
@@ -425,4 +438,15 @@ void rb_column_reset(rb_column *c)
         rb_dynamic_reset(c);
     else if (c->shape == RB_COL_JSON)
         rb_json_reset(c, count);
+}
+
+/* Drop what an empty column knows of the types of Dynamic values. */
+void rb_column_forget(rb_column *c)
+{
+    for (Py_ssize_t i = 0; i < c->children_count; i++)
+        rb_column_forget(c->children[i]);
+    if (c->shape == RB_COL_DYNAMIC)
+        rb_dynamic_forget(c);
+    else if (c->shape == RB_COL_JSON)
+        rb_json_forget(c);
 }

@@ -5,6 +5,7 @@
 #include "columns.h"
 
 #define FREE 0 /* in the table; else 1 + place */
+#define FIRST_ROOM 16
 #define KNOWN 64 /* objects remembered; a power of two */
 
 typedef struct {
@@ -27,16 +28,16 @@ struct rb_dictionary {
     } known[KNOWN];        /* by address: columns of few values are mostly given the same objects */
 };
 
-static int grow_places(rb_dictionary *d)
+/* Room for so many values, a power of two. */
+static int set_room(rb_dictionary *d, uint32_t room)
 {
-    uint32_t room = d->room ? d->room * 2 : 16;
-    rb_place *moved = PyMem_Realloc(d->places, room * sizeof *moved);
-    if (!moved)
-        return -1;
-    d->places = moved;
     uint32_t *table = PyMem_Calloc((size_t)room * 2, sizeof *table);
-    if (!table)
+    rb_place *moved = table ? PyMem_Realloc(d->places, room * sizeof *moved) : NULL;
+    if (!moved) {
+        PyMem_Free(table);
         return -1;
+    }
+    d->places = moved;
     PyMem_Free(d->table);
     d->table = table;
     d->room = room;
@@ -66,7 +67,7 @@ static int add(rb_column *c, const uint8_t *value, size_t size, uint32_t hash, u
 static int64_t place_of(rb_column *c, const uint8_t *value, size_t size, int gauged)
 {
     rb_dictionary *d = c->dictionary;
-    if (d->count == d->room && grow_places(d))
+    if (d->count == d->room && set_room(d, d->room ? d->room * 2 : FIRST_ROOM))
         return -1;
     uint32_t hash = rb_hash(value, size), slot = hash & d->mask;
     for (; d->table[slot] != FREE; slot = (slot + 1) & d->mask) {
@@ -84,7 +85,7 @@ static int add_defaults(rb_column *c)
 {
     rb_dictionary *d = c->dictionary;
     if (d->nullable) {
-        if (!d->room && grow_places(d))
+        if (!d->room && set_room(d, FIRST_ROOM))
             return -1;
         if (rb_put(&d->values, d->inner->zero, d->inner->zero_size))
             return -1;
@@ -192,9 +193,13 @@ int rb_dictionary_cut(rb_column *c, size_t count)
 /* Only the defaults stay. */
 void rb_dictionary_reset(rb_column *c)
 {
-    rb_buffer *values = &c->dictionary->values;
+    rb_dictionary *d = c->dictionary;
+    rb_buffer *values = &d->values;
     size_t used = rb_size(values);
+    int faded = d->room > 1 << 12 && d->count < d->room / 16;
     rb_dictionary_cut(c, 0);
+    if (faded)
+        set_room(d, FIRST_ROOM); /* without memory for that it stays */
     size_t kept = rb_size(values);
     values->p = values->start + used;
     rb_memory_reset(values, kept);

@@ -196,6 +196,11 @@ void rb_dynamic_reset(rb_column *c)
         rb_column_reset(d->shared);
 }
 
+void rb_dynamic_forget(rb_column *c)
+{
+    free_kept(c->dynamic);
+}
+
 /* The column of the type with this tag, NULL when it has no value yet. */
 rb_column *rb_dynamic_member(rb_column *c, const uint8_t *tag, size_t size, uint8_t *discriminator)
 {

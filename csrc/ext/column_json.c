@@ -5,6 +5,8 @@
  * path is chosen.  Paths that had a column in one block keep it, empty, for the next. */
 #include "column_json.h"
 
+#define ENOUGH ((size_t)1 << 20) /* bytes of paths that are no trouble */
+
 /* --- the paths ------------------------------------------------------------------------------------------ */
 
 static void fill_table(rb_json *j)
@@ -56,7 +58,7 @@ static int64_t add_path(rb_json *j, const uint8_t *name, size_t size, uint32_t h
         return -1;
     j->names.mark = rb_size(&j->names);
     rb_path path = {.name = rb_size(&j->names), .name_size = (uint32_t)size, .hash = hash, .next = j->count + 1};
-    if (rb_put(&j->names, name, size))
+    if (rb_need(&j->names, size + 1) || rb_put(&j->names, name, size)) /* + 1: memory for an empty name too */
         return -1;
     uint32_t slot = hash & j->mask;
     while (j->table[slot])
@@ -101,6 +103,7 @@ int rb_json_open(rb_column *c)
     if (!j)
         return -1;
     j->names.grow = j->values.grow = rb_memory_grow;
+    j->enough = ENOUGH;
     j->declared = c->block->opening;
     j->typed = PyMem_Calloc((size_t)c->node->typed_count + 1, sizeof *j->typed);
     if (!j->typed)
@@ -231,7 +234,7 @@ static void choose(rb_column *c, const uint32_t *indexes, size_t count)
             return;
         size_t size = c->block->size;
         if (move_waiting(j, path)) {
-            rb_column_reset(path->column);
+            rb_column_cut(path->column, 0);
             c->block->size = size;
             PyErr_Clear();
             continue;
@@ -260,6 +263,7 @@ void rb_json_settle(rb_column *c)
     j->found_count = 0;
     j->settled = c->count;
     j->touched = 0;
+    rb_json_trim(c);
 }
 
 /* Before a document is taken. */
@@ -327,13 +331,24 @@ int rb_json_cut(rb_column *c, size_t count)
         j->active -= path->active;
         path->active = 0;
         if (path->column)
-            rb_column_reset(path->column);
+            rb_column_cut(path->column, 0); /* not a reset: that frees columns which may be in `touched` */
         j->order_count--;
     }
     return failed;
 }
 
 /* --- the next block ---------------------------------------------------------------------------------------- */
+
+/* Give a path that stays its new place, which is not behind its old one. */
+static void keep_path(rb_json *j, rb_path *path, uint32_t *kept, size_t *names)
+{
+    memmove(j->names.start + *names, j->names.start + path->name, path->name_size);
+    path->name = *names;
+    path->next = *kept + 1;
+    path->fast = NULL;
+    *names += path->name_size;
+    j->paths[(*kept)++] = *path;
+}
 
 /* Forget the paths that had no column. */
 static void drop_paths(rb_json *j, size_t documents)
@@ -351,30 +366,78 @@ static void drop_paths(rb_json *j, size_t documents)
         if (path.column)
             rb_column_reset(path.column);
         Py_CLEAR(path.key); /* its parent may go, and others come in its place */
-        path.fast = NULL;
-        memmove(j->names.start + names, j->names.start + path.name, path.name_size);
-        path.name = names;
-        names += path.name_size;
         path.rows = path.waiting = 0;
         path.active = 0;
-        path.next = kept + 1;
-        j->paths[kept++] = path;
+        keep_path(j, &path, &kept, &names);
     }
     j->count = kept;
     rb_memory_reset(&j->names, names);
 }
 
-/* Give back what a block of very many paths needed.  Where memory is short it stays. */
-static void shrink(rb_json *j, size_t room)
+static size_t paths_size(const rb_json *j)
 {
-    if (make_paths(j, room) == 0)
+    return rb_size(&j->names) + j->count * sizeof *j->paths;
+}
+
+/* How large the paths may become before rb_json_trim looks for idle ones. */
+static void note_enough(rb_json *j)
+{
+    j->enough = paths_size(j) < ENOUGH / 2 ? ENOUGH : 2 * paths_size(j);
+}
+
+/* Move the paths that a value or a column needs together; `places` gets where they have come to. */
+static void drop_idle(rb_json *j, uint32_t *places)
+{
+    uint32_t kept = 0;
+    size_t names = 0;
+    for (uint32_t i = 0; i < j->count; i++) {
+        rb_path path = j->paths[i];
+        int idle = i >= (uint32_t)j->typed_count && !path.rows && !path.active && !path.column;
+        places[i] = idle ? RB_NO_PATH : kept;
+        if (idle)
+            Py_XDECREF(path.key);
+        else
+            keep_path(j, &path, &kept, &names);
+    }
+    j->count = kept;
+    j->names.p = j->names.start ? j->names.start + names : NULL;
+    for (uint32_t i = 0; i < kept; i++) {
+        rb_path *path = &j->paths[i];
+        if (path->key && path->parent != RB_NO_PATH && (path->parent = places[path->parent]) == RB_NO_PATH)
+            Py_CLEAR(path->key);
+    }
+    for (size_t i = 0; i < j->order_count; i++)
+        j->order[i] = places[j->order[i]];
+    for (size_t i = 0; i < j->waiting_count; i++)
+        j->waiting[i].path = places[j->waiting[i].path];
+}
+
+/* Between two rows.  Keys of nulls, of objects and of rows that failed are no part of the block, which does
+ * not end for them: they are forgotten when there are many. */
+void rb_json_trim(rb_column *c)
+{
+    rb_json *j = c->json;
+    if (RB_LIKELY(paths_size(j) <= j->enough))
+        return;
+    uint32_t *places = PyMem_Malloc(j->count * sizeof *places);
+    if (!places)
+        return;
+    drop_idle(j, places);
+    PyMem_Free(places);
+    fill_table(j);
+    note_enough(j);
+    j->first = (uint32_t)j->typed_count;
+    j->last = RB_NO_PATH;
+}
+
+/* Give back what a block of very many paths needed.  Where memory is short it stays. */
+static void shrink(rb_json *j)
+{
+    size_t room = 16;
+    while (room < j->count)
+        room *= 2;
+    if (room * 16 < j->room && make_paths(j, room) == 0)
         make_table(j, room);
-    PyMem_Free(j->order);
-    PyMem_Free(j->found);
-    PyMem_Free(j->waiting);
-    j->order = j->found = NULL;
-    j->waiting = NULL;
-    j->order_room = j->found_room = j->waiting_room = 0;
 }
 
 void rb_json_reset(rb_column *c, size_t documents)
@@ -383,16 +446,25 @@ void rb_json_reset(rb_column *c, size_t documents)
     for (Py_ssize_t i = 0; i < j->typed_count; i++)
         rb_column_reset(j->typed[i]);
     drop_paths(j, documents);
-    size_t room = 16;
-    while (room < j->count)
-        room *= 2;
-    if (room * 16 < j->room)
-        shrink(j, room);
+    shrink(j);
     if (j->table)
         fill_table(j);
-    j->order_count = j->found_count = j->waiting_count = 0;
+    note_enough(j);
+    RB_LESS(j->order, j->order_count, j->order_room);
+    RB_LESS(j->found, j->found_count, j->found_room);
+    RB_LESS(j->waiting, j->waiting_count, j->waiting_room);
     j->active = 0;
     j->settled = 0;
     j->first = (uint32_t)j->typed_count;
     rb_memory_reset(&j->values, 0);
+}
+
+void rb_json_forget(rb_column *c)
+{
+    rb_json *j = c->json;
+    for (Py_ssize_t i = 0; i < j->typed_count; i++)
+        rb_column_forget(j->typed[i]);
+    for (uint32_t i = 0; i < j->count; i++)
+        if (j->paths[i].column)
+            rb_column_forget(j->paths[i].column);
 }

@@ -56,6 +56,7 @@ struct rb_json {
     size_t settled;          /* documents of the rows before */
     int declared;            /* by the schema, and not the type of a Dynamic value */
     int touched;             /* the row has documents here */
+    size_t enough;           /* bytes of paths that are not looked through for idle ones */
     size_t grown;            /* bytes of the document being put that are not noted yet */
 };
 

@@ -149,6 +149,7 @@ static int kind_fill(rb_kind *kind, PyObject *found)
 static rb_kind *RB_COLD learn_kind(rb_block *b, const rb_reader *r)
 {
     Py_ssize_t size = r->end - r->p < 4096 ? r->end - r->p : 4096;
+    ++*b->calls; /* other threads, and finalizers, can change a dict meanwhile */
     PyObject *found = PyObject_CallFunction(rb_py.read_kind, "y#", (const char *)r->p, size);
     if (!found && size < r->end - r->p && PyErr_ExceptionMatches(PyExc_Exception)) {
         PyErr_Clear(); /* a longer one, such as an Enum with thousands of labels */

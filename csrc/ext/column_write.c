@@ -7,11 +7,14 @@
 
 int rb_append(rb_buffer *out, const rb_buffer *piece)
 {
-    size_t size = rb_size(piece);
-    if (!size)
-        return 0;
-    out->mark = rb_size(out); /* the limit is that of a row, not of the block */
-    return rb_put(out, piece->start, size);
+    size_t left = rb_size(piece), part;
+    for (const uint8_t *from = piece->start; left; left -= part, from += part) {
+        part = left < RB_MAX_ROW ? left : RB_MAX_ROW;
+        out->mark = rb_size(out); /* the limit is that of a row, not of the block */
+        if (rb_put(out, from, part))
+            return -1;
+    }
+    return 0;
 }
 
 static int put_word(rb_buffer *out, uint64_t word)

@@ -14,7 +14,7 @@
 #define RB_OVERFLOW 0xFE /* among the discriminators of a Dynamic: its value is in the shared variant */
 #define RB_MAX_KINDS 254 /* types a Dynamic column can list */
 #define RB_SPARSE 20     /* rowbinary._paths.SPARSE */
-#define RB_WATCHED 64    /* rowbinary._paths.WATCHED */
+#define RB_WATCHED 256    /* rowbinary._paths.WATCHED */
 
 /* How the values of a column lie: one class of rowbinary._columns each. */
 typedef enum {
@@ -101,6 +101,7 @@ struct rb_block {
     Py_ssize_t texts_count;
     rb_column **texts;       /* their columns */
     size_t rows, size, start; /* rowbinary._columns.Gauge */
+    unsigned *calls;         /* those of the encoder */
     int json;
     int opening;             /* columns are being made for the schema */
     rb_fault fault;
@@ -125,6 +126,10 @@ static inline int rb_gauge(rb_block *b, size_t count)
 int rb_more(void *list, size_t count, size_t *room, size_t size);
 #define RB_MORE(list, count, room) rb_more(&(list), (count), &(room), sizeof *(list))
 
+/* Empty a list, and free it when it has room for far more than the `count` things it had. */
+void rb_less(void *list, size_t *count, size_t *room);
+#define RB_LESS(list, count, room) rb_less(&(list), &(count), &(room))
+
 /* column.c: every function returns 0, or -1 without memory, with a fault or with a Python error */
 rb_column *rb_column_new(rb_block *b, const rb_node *node);
 rb_column *rb_text_new(rb_block *b);
@@ -133,6 +138,7 @@ int rb_column_take(rb_column *c, rb_reader *r);
 int rb_column_default(rb_column *c);
 int rb_column_cut(rb_column *c, size_t count);
 void rb_column_reset(rb_column *c);
+void rb_column_forget(rb_column *c);
 
 /* column_skip.c */
 int rb_read_varint(rb_reader *r, uint64_t *number);
@@ -159,6 +165,7 @@ int rb_dynamic_take(rb_column *c, rb_reader *r);
 int rb_dynamic_pad(rb_column *c, size_t count);
 int rb_dynamic_cut(rb_column *c, size_t count);
 void rb_dynamic_reset(rb_column *c);
+void rb_dynamic_forget(rb_column *c);
 int rb_dynamic_prefix(rb_column *c, rb_buffer *out);
 int rb_dynamic_data(rb_column *c, rb_buffer *out);
 rb_column *rb_dynamic_member(rb_column *c, const uint8_t *tag, size_t size, uint8_t *discriminator);
@@ -170,7 +177,9 @@ void rb_json_free(rb_column *c);
 int rb_json_take(rb_column *c, rb_reader *r);
 int rb_json_cut(rb_column *c, size_t count);
 void rb_json_settle(rb_column *c);
+void rb_json_trim(rb_column *c);
 void rb_json_reset(rb_column *c, size_t documents);
+void rb_json_forget(rb_column *c);
 int rb_json_prefix(rb_column *c, rb_buffer *out);
 int rb_json_data(rb_column *c, rb_buffer *out);
 

@@ -3,12 +3,13 @@
 #include "rowbinary.h"
 
 #define FIRST_SIZE 256 /* there may be thousands of such buffers, and most stay small */
+#define BEFORE ((size_t)8 << 20) /* a column has the other rows of its block too */
 
 /* The `grow` of such a buffer. */
 int RB_COLD rb_memory_grow(rb_buffer *b, size_t need)
 {
     size_t used = rb_size(b), room = (size_t)(b->end - b->start);
-    if (need > RB_MAX_ROW || rb_row_is_too_long(b))
+    if (need > RB_MAX_ROW || used > b->mark + RB_MAX_ROW + BEFORE)
         return -1;
     size_t wanted = room ? room + room / 2 : FIRST_SIZE;
     if (wanted < used + need)

@@ -39,7 +39,7 @@ static int64_t search(rb_column *c, uint32_t parent, const uint8_t *key, size_t 
     rb_json *j = c->json;
     rb_buffer *scratch = &c->block->scratch;
     size_t at = rb_size(scratch), before = parent == RB_NO_PATH ? 0 : (size_t)j->paths[parent].name_size + 1;
-    if (before + size > (size_t)RB_MAX_STRING || rb_need(scratch, before + size))
+    if (before + size > (size_t)RB_MAX_STRING || rb_need(scratch, before + size + 1))
         return -1;
     uint8_t *name = scratch->start + at;
     if (before) {
@@ -82,23 +82,22 @@ static inline int64_t locate(rb_column *c, uint32_t parent, PyObject *key)
     return found;
 }
 
-/* What the type says of a path, asked once. */
+/* What the type says of a path, asked once.  Without an answer it stays unknown. */
 static int RB_COLD learn_rule(rb_encoder *e, rb_column *c, uint32_t index)
 {
-    rb_json *j = c->json;
-    rb_path *path = &j->paths[index];
-    path->rule = RB_RULE_DYNAMIC;
-    if (!c->node->rules)
-        return 0;
-    PyObject *name = PyUnicode_DecodeUTF8((const char *)j->names.start + path->name, path->name_size, NULL);
-    e->calls++;
-    PyObject *rule = name ? PyObject_CallMethodOneArg(c->node->rules, rb_py.s_resolve, name) : NULL;
-    Py_XDECREF(name);
-    if (!rule)
-        return -1;
-    if (rule == Py_False)
-        j->paths[index].rule = RB_RULE_SKIPPED;
-    Py_DECREF(rule);
+    rb_path *path = &c->json->paths[index];
+    PyObject *rule = NULL;
+    if (c->node->rules) {
+        const char *text = (const char *)c->json->names.start + path->name;
+        PyObject *name = PyUnicode_DecodeUTF8(text, path->name_size, NULL);
+        e->calls++;
+        rule = name ? PyObject_CallMethodOneArg(c->node->rules, rb_py.s_resolve, name) : NULL;
+        Py_XDECREF(name);
+        if (!rule)
+            return -1;
+    }
+    path->rule = rule == Py_False ? RB_RULE_SKIPPED : RB_RULE_DYNAMIC;
+    Py_XDECREF(rule);
     return 0;
 }
 
@@ -146,7 +145,8 @@ static inline int put_leaf_value(rb_buffer *out, PyObject *value, uint8_t tag, u
     return tag == RB_TAG_BOOL ? rb_put(out, &word, 1) : rb_put(out, &word, 8);
 }
 
-/* Append a discriminator, after NULL for the documents that had no value. */
+/* Append a discriminator, after NULL for the documents that had no value.  The value comes before it: by the
+ * discriminators a cut knows how many values there are to take back. */
 static inline int put_member(rb_column *c, const rb_path *path)
 {
     rb_column *column = path->column;
@@ -165,8 +165,6 @@ static inline int put_fast(rb_column *c, rb_path *path, PyObject *value, uint8_t
 {
     rb_column *fast = path->fast;
     rb_buffer *out = &fast->out;
-    if (put_member(c, path))
-        return -1;
     if (tag == RB_TAG_STRING) {
         size_t before = rb_size(out);
         if (rb_put_bytes(out, rb_ascii(value), PyUnicode_GET_LENGTH(value)))
@@ -181,6 +179,8 @@ static inline int put_fast(rb_column *c, rb_path *path, PyObject *value, uint8_t
             return -1;
         c->json->grown += 9;
     }
+    if (put_member(c, path))
+        return -1;
     fast->count++;
     return 0;
 }
@@ -201,7 +201,7 @@ static int put_texts(rb_column *c, rb_path *path, PyObject *list)
 {
     rb_column *array = path->fast, *items = array->children[0], *texts = items->children[0];
     size_t count = (size_t)PyList_GET_SIZE(list), before = rb_size(&texts->out);
-    if (put_member(c, path) || rb_need(&items->out, count))
+    if (rb_need(&items->out, count + 1))
         return -1;
     memset(items->out.p, 0, count); /* none is NULL */
     items->out.p += count;
@@ -211,7 +211,7 @@ static int put_texts(rb_column *c, rb_path *path, PyObject *list)
     items->count += count;
     texts->count += count;
     uint64_t end = items->count;
-    if (rb_put(&array->out, &end, 8))
+    if (rb_put(&array->out, &end, 8) || put_member(c, path))
         return -1;
     array->count++;
     c->json->grown += rb_size(&texts->out) - before + count + 8 + 1;
@@ -293,7 +293,8 @@ static int put_rare(rb_encoder *e, rb_column *c, uint32_t index, PyObject *value
         return -1;
     ++*count;
     rb_path *path = &j->paths[index];
-    if (PyList_CheckExact(value) && path->fast && path->fast_tag == RB_TAG_ARRAY && are_texts(e, value))
+    if (PyList_CheckExact(value) && path->fast && path->fast_tag == RB_TAG_ARRAY && e->depth < RB_MAX_DEPTH &&
+        are_texts(e, value))
         return put_texts(c, path, value);
     rb_buffer *scratch = &c->block->scratch;
     size_t at = rb_size(scratch);
@@ -332,8 +333,8 @@ static int walk(rb_encoder *e, rb_column *c, uint32_t parent, PyObject *dict, ui
         }
         if (!rare && path->rule == RB_RULE_DYNAMIC) {
             ++*count;
-            if (put_leaf(c, (uint32_t)index, value, tag, word))
-                return -1;
+            if (put_leaf(c, (uint32_t)index, value, tag, word) || !rb_items_intact(e, &items))
+                return -1; /* a type may have been met for the first time */
             continue;
         }
         Py_INCREF(value);
