@@ -52,6 +52,13 @@ def test_every_opcode_has_writers(op: Op) -> None:
     assert f"case RB_OP_{op.name}:" in (CSRC / "ext" / "write_value.c").read_text()
 
 
+@pytest.mark.parametrize("op", [op for op in Op if not WIDTHS[op]], ids=lambda op: op.name)
+@pytest.mark.parametrize("file", ["column.c", "column_skip.c"])
+def test_every_opcode_of_no_fixed_width_has_a_column(op: Op, file: str) -> None:
+    """Those of a fixed width need nothing; in Python an opcode without a column fails at import."""
+    assert f"case RB_OP_{op.name}:" in (CSRC / "ext" / file).read_text()
+
+
 @pytest.mark.parametrize("op", Op, ids=lambda op: op.name)
 def test_every_opcode_has_a_vector(op: Op) -> None:
     found = set().union(*(opcodes_in(compile_type(parse_type(vector["type"]))) for vector in VECTORS))

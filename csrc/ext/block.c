@@ -17,7 +17,10 @@ static void note_cells(rb_block *b)
     for (Py_ssize_t i = 0; i < b->columns_count; i++) {
         rb_column *c = b->columns[i];
         int plain = !b->absent[i] && (c->shape == RB_COL_FIXED || c->shape == RB_COL_TEXT);
-        b->cells[i] = (rb_cell){plain, b->absent[i] ? NULL : c, c->node};
+        rb_cell_kind kind = plain                                                  ? RB_CELL_PLAIN
+                            : !b->absent[i] && c->shape == RB_COL_LOW_CARDINALITY ? RB_CELL_DICTIONARY
+                                                                                  : RB_CELL_OTHER;
+        b->cells[i] = (rb_cell){kind, b->absent[i] ? NULL : c, c->node};
         if (plain && c->shape == RB_COL_TEXT)
             b->texts[b->texts_count++] = c;
         else if (plain)
@@ -98,7 +101,7 @@ static inline int note_plain(rb_block *b)
 static void note_counts(rb_block *b)
 {
     for (Py_ssize_t i = 0; i < b->columns_count; i++)
-        if (b->cells[i].plain)
+        if (b->cells[i].kind == RB_CELL_PLAIN)
             b->columns[i]->count = b->rows;
 }
 

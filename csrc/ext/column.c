@@ -32,8 +32,10 @@ static rb_shape shape_of(const rb_block *b, const rb_node *node)
         return RB_COL_DYNAMIC;
     case RB_OP_JSON:
         return b->json == RB_JSON_STRING ? RB_COL_JSON_TEXT : RB_COL_JSON;
-    default:
+    case RB_OP_FIXED_STRING:
         return RB_COL_FIXED;
+    default:
+        return RB_COL_FIXED; /* an opcode of a fixed width; tests/test_opcodes.py looks for the others above */
     }
 }
 

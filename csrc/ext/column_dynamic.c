@@ -280,12 +280,15 @@ int rb_dynamic_prefix(rb_column *c, rb_buffer *out)
     return 0;
 }
 
-/* Mostly there is one type, and NULL. */
-static void put_discriminators(const rb_column *c, uint8_t *out, const uint8_t *place)
+/* Mostly there is one type, often without NULL. */
+static void put_discriminators(const rb_column *c, uint8_t *restrict out, const uint8_t *place)
 {
-    const uint8_t *in = c->out.start;
+    const uint8_t *restrict in = c->out.start;
     uint8_t only = place[0];
-    if (c->dynamic->count == 1 && !(c->dynamic->shared && c->dynamic->shared->count))
+    int one = c->dynamic->count == 1 && !(c->dynamic->shared && c->dynamic->shared->count);
+    if (one && c->dynamic->members[0].column->count == c->count)
+        memset(out, only, c->count);
+    else if (one)
         for (size_t i = 0; i < c->count; i++)
             out[i] = in[i] == RB_NULL ? RB_NULL : only;
     else

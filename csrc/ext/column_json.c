@@ -5,82 +5,6 @@
  * path is chosen.  Paths that had a column in one block keep it, empty, for the next. */
 #include "column_json.h"
 
-#define ENOUGH ((size_t)1 << 20) /* bytes of paths that are no trouble */
-
-/* --- the paths ------------------------------------------------------------------------------------------ */
-
-static void fill_table(rb_json *j)
-{
-    memset(j->table, 0, ((size_t)j->mask + 1) * sizeof *j->table); /* 0 is free, else 1 + index */
-    for (uint32_t i = 0; i < j->count; i++) {
-        uint32_t slot = j->paths[i].hash & j->mask;
-        while (j->table[slot])
-            slot = (slot + 1) & j->mask;
-        j->table[slot] = i + 1;
-    }
-}
-
-/* A table for `room` paths, a power of two.  Without memory the old one stays. */
-static int make_table(rb_json *j, size_t room)
-{
-    uint32_t *table = PyMem_Malloc(room * 2 * sizeof *table);
-    if (!table)
-        return -1;
-    PyMem_Free(j->table);
-    j->table = table;
-    j->mask = (uint32_t)(room * 2 - 1);
-    fill_table(j);
-    return 0;
-}
-
-/* Room for so many paths, each on a line of the cache. */
-static int make_paths(rb_json *j, size_t room)
-{
-    void *memory = PyMem_Malloc((room + 1) * sizeof *j->paths);
-    if (!memory)
-        return -1;
-    size_t line = sizeof *j->paths;
-    rb_path *paths = (rb_path *)(((uintptr_t)memory + line - 1) / line * line);
-    if (j->count)
-        memcpy(paths, j->paths, j->count * sizeof *paths);
-    PyMem_Free(j->memory);
-    j->memory = memory;
-    j->paths = paths;
-    j->room = room;
-    return 0;
-}
-
-static int64_t add_path(rb_json *j, const uint8_t *name, size_t size, uint32_t hash)
-{
-    if (size > UINT32_MAX || (j->count == j->room && make_paths(j, j->room ? j->room * 2 : 16)))
-        return -1;
-    if ((!j->table || j->mask + 1 != 2 * j->room) && make_table(j, j->room))
-        return -1;
-    j->names.mark = rb_size(&j->names);
-    rb_path path = {.name = rb_size(&j->names), .name_size = (uint32_t)size, .hash = hash, .next = j->count + 1};
-    if (rb_need(&j->names, size + 1) || rb_put(&j->names, name, size)) /* + 1: memory for an empty name too */
-        return -1;
-    uint32_t slot = hash & j->mask;
-    while (j->table[slot])
-        slot = (slot + 1) & j->mask;
-    j->paths[j->count] = path;
-    j->table[slot] = ++j->count;
-    return (int64_t)j->count - 1;
-}
-
-/* The index of a path, which is added when it is new; -1 without memory. */
-int64_t rb_json_search(rb_json *j, const uint8_t *name, size_t size)
-{
-    uint32_t hash = rb_hash(name, size);
-    if (j->table)
-        for (uint32_t slot = hash & j->mask; j->table[slot]; slot = (slot + 1) & j->mask) {
-            const rb_path *path = &j->paths[j->table[slot] - 1];
-            if (path->hash == hash && rb_json_is_named(j, path, name, size))
-                return j->table[slot] - 1;
-        }
-    return add_path(j, name, size, hash);
-}
-
 static int64_t find(rb_json *j, const uint8_t *name, size_t size)
 {
     uint32_t guess = rb_json_guess(j);
@@ -103,7 +27,7 @@ int rb_json_open(rb_column *c)
     if (!j)
         return -1;
     j->names.grow = j->values.grow = rb_memory_grow;
-    j->enough = ENOUGH;
+    j->enough = RB_ENOUGH;
     j->declared = c->block->opening;
     j->typed = PyMem_Calloc((size_t)c->node->typed_count + 1, sizeof *j->typed);
     if (!j->typed)
@@ -113,7 +37,7 @@ int rb_json_open(rb_column *c)
         size_t size = (size_t)typed->size;
         const uint8_t *name = (const uint8_t *)typed->name;
         j->typed[i] = rb_column_new(c->block, typed->node);
-        if (!j->typed[i] || add_path(j, name, size, rb_hash(name, size)) < 0)
+        if (!j->typed[i] || rb_json_add(j, name, size, rb_hash(name, size)) < 0)
             return -1;
         j->paths[j->typed_count++].rule = RB_RULE_TYPED;
     }
@@ -142,16 +66,51 @@ void rb_json_free(rb_column *c)
     PyMem_Free(j);
 }
 
+/* Tell the column of the values that went straight to where those of their type are: a run of one
+ * discriminator.  Most columns have nothing else, and need not be touched for each document. */
+int rb_json_note_run(rb_path *path)
+{
+    rb_buffer *out = &path->column->out;
+    if (!path->run)
+        return 0;
+    if (rb_need(out, path->run))
+        return -1;
+    memset(out->p, path->member, path->run);
+    out->p += path->run;
+    path->column->count += path->run;
+    path->run = 0;
+    return 0;
+}
+
+/* NULL for the documents up to `count` that have no value of an active path. */
+int rb_json_pad(rb_path *path, size_t count)
+{
+    if (rb_json_note_run(path) || rb_dynamic_pad(path->column, count))
+        return -1;
+    path->seen = (uint32_t)count;
+    return 0;
+}
+
+/* A value (type tag and all) of an active path in document `row`. */
+int rb_json_take_value(rb_path *path, size_t row, rb_reader *r)
+{
+    if (rb_json_pad(path, row) || rb_column_take(path->column, r))
+        return -1;
+    path->seen++;
+    return 0;
+}
+
 /* A usual path, met for the first time in this block: its values go into the column it has kept. */
 int rb_json_begin(rb_column *c, uint32_t index)
 {
     rb_json *j = c->json;
-    if (j->active >= c->node->max_paths || j->paths[index].rows)
+    if (j->active >= c->node->max_paths || j->paths[index].rows || c->count >= UINT32_MAX)
         return 0;
     if (RB_MORE(j->order, j->order_count, j->order_room))
         return -1;
     j->order[j->order_count++] = index;
     j->paths[index].active = 1;
+    j->paths[index].run = j->paths[index].seen = 0;
     j->active++;
     return 0;
 }
@@ -165,8 +124,11 @@ int rb_json_wait(rb_column *c, uint32_t index, const uint8_t *value, size_t size
         RB_MORE(j->waiting, j->waiting_count, j->waiting_room) ||
         RB_MORE(j->found, j->found_count, j->found_room) || RB_MORE(j->order, j->order_count, j->order_room))
         return -1;
-    rb_waiting entry = {rb_size(&j->values), (uint32_t)size, (uint32_t)c->count, index, path->waiting};
-    j->values.mark = entry.offset;
+    size_t offset = rb_size(&j->values);
+    if (offset > UINT32_MAX - RB_MAX_ROW)
+        return -1;
+    rb_waiting entry = {(uint32_t)offset, (uint32_t)c->count, index, path->waiting};
+    j->values.mark = offset;
     if (rb_put(&j->values, value, size))
         return -1;
     j->waiting[j->waiting_count++] = entry;
@@ -194,7 +156,7 @@ static int take_path(rb_column *c, rb_reader *r)
     if (path->usual && !path->active && rb_json_begin(c, (uint32_t)index))
         return -1;
     if (path->active)
-        return rb_dynamic_pad(path->column, c->count) ? -1 : rb_column_take(path->column, r);
+        return rb_json_take_value(path, c->count, r);
     const uint8_t *value = r->p;
     return rb_skip_dynamic(c->block, r) ? -1 : rb_json_wait(c, (uint32_t)index, value, (size_t)(r->p - value));
 }
@@ -212,11 +174,9 @@ static int move_waiting(rb_json *j, rb_path *path)
         chain[--i] = at - 1;
     int failed = 0;
     for (uint32_t i = 0; i < count && !failed; i++) {
-        const rb_waiting *entry = &j->waiting[chain[i]];
-        const uint8_t *value = j->values.start + entry->offset;
-        rb_reader r = {value, value + entry->size};
+        rb_reader r = rb_json_value(j, chain[i]);
         path->column->block->start = path->column->block->size; /* its row was not too long */
-        failed = rb_dynamic_pad(path->column, entry->row) || rb_column_take(path->column, &r);
+        failed = rb_dynamic_pad(path->column, j->waiting[chain[i]].row) || rb_column_take(path->column, &r);
     }
     PyMem_Free(chain);
     return failed;
@@ -240,6 +200,8 @@ static void choose(rb_column *c, const uint32_t *indexes, size_t count)
             continue;
         }
         path->active = 1;
+        path->run = 0;
+        path->seen = (uint32_t)path->column->count;
         j->active++;
     }
 }
@@ -301,6 +263,21 @@ int rb_json_take(rb_column *c, rb_reader *r)
     return rb_json_end(c);
 }
 
+/* The values of an active path from document `count` on; those of its run first.  Needs no memory. */
+static int cut_active(rb_path *path, size_t count)
+{
+    int failed = 0;
+    size_t lost = path->seen > count ? path->seen - count : 0;
+    uint32_t of_run = lost < path->run ? (uint32_t)lost : path->run;
+    if (of_run) {
+        failed = rb_column_cut(path->fast, path->fast->count - of_run);
+        path->run -= of_run;
+    }
+    failed |= rb_column_cut(path->column, count);
+    path->seen = (uint32_t)path->column->count + path->run;
+    return failed;
+}
+
 /* Documents from `count` on are taken out.  What waits shrinks from the end. */
 int rb_json_cut(rb_column *c, size_t count)
 {
@@ -312,9 +289,9 @@ int rb_json_cut(rb_column *c, size_t count)
         failed |= rb_column_cut(j->typed[i], count);
     for (size_t i = 0; i < j->order_count; i++) {
         rb_path *path = &j->paths[j->order[i]];
-        path->fast = NULL;
         if (path->active)
-            failed |= rb_column_cut(path->column, count);
+            failed |= cut_active(path, count);
+        path->fast = NULL;
     }
     while (j->waiting_count && j->waiting[j->waiting_count - 1].row >= count) {
         const rb_waiting *entry = &j->waiting[--j->waiting_count];
@@ -330,141 +307,10 @@ int rb_json_cut(rb_column *c, size_t count)
             break;
         j->active -= path->active;
         path->active = 0;
+        path->rows = path->waiting = 0;
         if (path->column)
             rb_column_cut(path->column, 0); /* not a reset: that frees columns which may be in `touched` */
         j->order_count--;
     }
     return failed;
-}
-
-/* --- the next block ---------------------------------------------------------------------------------------- */
-
-/* Give a path that stays its new place, which is not behind its old one. */
-static void keep_path(rb_json *j, rb_path *path, uint32_t *kept, size_t *names)
-{
-    memmove(j->names.start + *names, j->names.start + path->name, path->name_size);
-    path->name = *names;
-    path->next = *kept + 1;
-    path->fast = NULL;
-    *names += path->name_size;
-    j->paths[(*kept)++] = *path;
-}
-
-/* Forget the paths that had no column. */
-static void drop_paths(rb_json *j, size_t documents)
-{
-    uint32_t kept = 0;
-    size_t names = 0;
-    for (uint32_t i = 0; i < j->count; i++) {
-        rb_path path = j->paths[i];
-        if (i >= (uint32_t)j->typed_count && !path.active) {
-            rb_column_free(path.column);
-            Py_XDECREF(path.key);
-            continue;
-        }
-        path.usual = path.column && j->declared && rb_dynamic_present(path.column) * RB_SPARSE >= documents;
-        if (path.column)
-            rb_column_reset(path.column);
-        Py_CLEAR(path.key); /* its parent may go, and others come in its place */
-        path.rows = path.waiting = 0;
-        path.active = 0;
-        keep_path(j, &path, &kept, &names);
-    }
-    j->count = kept;
-    rb_memory_reset(&j->names, names);
-}
-
-static size_t paths_size(const rb_json *j)
-{
-    return rb_size(&j->names) + j->count * sizeof *j->paths;
-}
-
-/* How large the paths may become before rb_json_trim looks for idle ones. */
-static void note_enough(rb_json *j)
-{
-    j->enough = paths_size(j) < ENOUGH / 2 ? ENOUGH : 2 * paths_size(j);
-}
-
-/* Move the paths that a value or a column needs together; `places` gets where they have come to. */
-static void drop_idle(rb_json *j, uint32_t *places)
-{
-    uint32_t kept = 0;
-    size_t names = 0;
-    for (uint32_t i = 0; i < j->count; i++) {
-        rb_path path = j->paths[i];
-        int idle = i >= (uint32_t)j->typed_count && !path.rows && !path.active && !path.column;
-        places[i] = idle ? RB_NO_PATH : kept;
-        if (idle)
-            Py_XDECREF(path.key);
-        else
-            keep_path(j, &path, &kept, &names);
-    }
-    j->count = kept;
-    j->names.p = j->names.start ? j->names.start + names : NULL;
-    for (uint32_t i = 0; i < kept; i++) {
-        rb_path *path = &j->paths[i];
-        if (path->key && path->parent != RB_NO_PATH && (path->parent = places[path->parent]) == RB_NO_PATH)
-            Py_CLEAR(path->key);
-    }
-    for (size_t i = 0; i < j->order_count; i++)
-        j->order[i] = places[j->order[i]];
-    for (size_t i = 0; i < j->waiting_count; i++)
-        j->waiting[i].path = places[j->waiting[i].path];
-}
-
-/* Between two rows.  Keys of nulls, of objects and of rows that failed are no part of the block, which does
- * not end for them: they are forgotten when there are many. */
-void rb_json_trim(rb_column *c)
-{
-    rb_json *j = c->json;
-    if (RB_LIKELY(paths_size(j) <= j->enough))
-        return;
-    uint32_t *places = PyMem_Malloc(j->count * sizeof *places);
-    if (!places)
-        return;
-    drop_idle(j, places);
-    PyMem_Free(places);
-    fill_table(j);
-    note_enough(j);
-    j->first = (uint32_t)j->typed_count;
-    j->last = RB_NO_PATH;
-}
-
-/* Give back what a block of very many paths needed.  Where memory is short it stays. */
-static void shrink(rb_json *j)
-{
-    size_t room = 16;
-    while (room < j->count)
-        room *= 2;
-    if (room * 16 < j->room && make_paths(j, room) == 0)
-        make_table(j, room);
-}
-
-void rb_json_reset(rb_column *c, size_t documents)
-{
-    rb_json *j = c->json;
-    for (Py_ssize_t i = 0; i < j->typed_count; i++)
-        rb_column_reset(j->typed[i]);
-    drop_paths(j, documents);
-    shrink(j);
-    if (j->table)
-        fill_table(j);
-    note_enough(j);
-    RB_LESS(j->order, j->order_count, j->order_room);
-    RB_LESS(j->found, j->found_count, j->found_room);
-    RB_LESS(j->waiting, j->waiting_count, j->waiting_room);
-    j->active = 0;
-    j->settled = 0;
-    j->first = (uint32_t)j->typed_count;
-    rb_memory_reset(&j->values, 0);
-}
-
-void rb_json_forget(rb_column *c)
-{
-    rb_json *j = c->json;
-    for (Py_ssize_t i = 0; i < j->typed_count; i++)
-        rb_column_forget(j->typed[i]);
-    for (uint32_t i = 0; i < j->count; i++)
-        if (j->paths[i].column)
-            rb_column_forget(j->paths[i].column);
 }

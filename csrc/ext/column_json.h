@@ -1,10 +1,11 @@
-/* What column_json.c keeps of the documents of a block, for column_json_write.c. */
+/* What column_json.c, column_json_paths.c and column_json_write.c know of the documents of a block. */
 #ifndef COLUMN_JSON_H
 #define COLUMN_JSON_H
 
 #include "columns.h"
 
 #define RB_NO_PATH UINT32_MAX
+#define RB_ENOUGH ((size_t)1 << 20) /* bytes of paths that are no trouble */
 
 /* One path that keys have led to, with a value or with an object behind it.  The typed paths come first, in
  * the order of their bytes; the others as they are met. */
@@ -16,8 +17,14 @@ typedef struct {
     uint32_t parent;         /* a path, or RB_NO_PATH */
     uint32_t next;           /* the path that came after it last time */
     uint32_t name_size, hash;
-    uint32_t rows;           /* its values that wait */
-    uint32_t waiting;        /* 1 + the last of them in `waiting`, or 0 */
+    union {
+        uint32_t rows;       /* of a path without a column: its values that wait */
+        uint32_t run;        /* of an active one: its last values, which are in `fast` only so far */
+    };
+    union {
+        uint32_t waiting;    /* 1 + the last of those that wait in `waiting`, or 0 */
+        uint32_t seen;       /* documents that its column knows of, the run included */
+    };
     uint8_t fast_tag;        /* `fast` has the discriminator `member` */
     uint8_t member;
     uint8_t rule;            /* rb_rule */
@@ -28,10 +35,10 @@ typedef struct {
 /* What the type says of a path. */
 typedef enum { RB_RULE_UNKNOWN, RB_RULE_DYNAMIC, RB_RULE_TYPED, RB_RULE_SKIPPED } rb_rule;
 
-/* A value (type tag and all) of a path without a column. */
+/* A value (type tag and all) of a path without a column.  It ends where the next one begins. */
 typedef struct {
-    size_t offset;
-    uint32_t size, row, path;
+    uint32_t offset;         /* in `values`, which has the bytes of one block */
+    uint32_t row, path;
     uint32_t previous;       /* 1 + the one before of the same path, or 0 */
 } rb_waiting;
 
@@ -60,6 +67,10 @@ struct rb_json {
     size_t grown;            /* bytes of the document being put that are not noted yet */
 };
 
+int64_t rb_json_add(rb_json *j, const uint8_t *name, size_t size, uint32_t hash);
+int rb_json_note_run(rb_path *path);
+int rb_json_pad(rb_path *path, size_t count);
+int rb_json_take_value(rb_path *path, size_t row, rb_reader *r);
 int rb_json_touch(rb_column *c);
 int rb_json_end(rb_column *c);
 int64_t rb_json_search(rb_json *j, const uint8_t *name, size_t size);
@@ -70,6 +81,14 @@ void rb_json_choose_all(rb_column *c);
 static inline int rb_json_is_named(const rb_json *j, const rb_path *path, const uint8_t *name, size_t size)
 {
     return path->name_size == size && memcmp(j->names.start + path->name, name, size) == 0;
+}
+
+/* The value of entry `i` of those that wait. */
+static inline rb_reader rb_json_value(const rb_json *j, size_t i)
+{
+    const uint8_t *start = j->values.start;
+    size_t end = i + 1 < j->waiting_count ? j->waiting[i + 1].offset : rb_size(&j->values);
+    return (rb_reader){start + j->waiting[i].offset, start + end};
 }
 
 /* Documents of one source have their paths in one order: the path that followed the last one before is

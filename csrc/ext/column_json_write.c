@@ -69,8 +69,8 @@ int rb_json_prefix(rb_column *c, rb_buffer *out)
         return -1;
     int failed = put_paths(c, out, list, count);
     for (size_t i = 0; i < count && !failed; i++) {
-        rb_column *column = j->paths[list[i].path].column;
-        failed = rb_dynamic_pad(column, c->count) || rb_column_prefix(column, out);
+        rb_path *path = &j->paths[list[i].path];
+        failed = rb_json_pad(path, c->count) || rb_column_prefix(path->column, out);
     }
     PyMem_Free(list);
     return failed;
@@ -140,8 +140,8 @@ static int put_shared(rb_column *c, rb_buffer *out, rb_shared *shared, const uin
             return -1;
     }
     for (size_t i = 0; i < total; i++) {
-        const rb_waiting *entry = &j->waiting[shared[i].entry];
-        if (put_text(out, j->values.start + entry->offset, entry->size))
+        rb_reader value = rb_json_value(j, shared[i].entry);
+        if (put_text(out, value.p, (size_t)(value.end - value.p)))
             return -1;
     }
     return 0;

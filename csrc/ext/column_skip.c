@@ -95,8 +95,10 @@ int rb_skip(rb_block *b, const rb_node *node, rb_reader *r)
         return rb_skip_dynamic(b, r);
     case RB_OP_JSON:
         return skip_json(b, node, r);
+    case RB_OP_FIXED_STRING:
+        return skip_bytes(r, node->size);
     default:
-        return skip_bytes(r, rb_op_width[node->op] ? rb_op_width[node->op] : node->size);
+        return skip_bytes(r, rb_op_width[node->op]); /* as in shape_of, column.c */
     }
 }
 

@@ -82,10 +82,13 @@ struct rb_kind {
 /* Why a value was refused, where that is not for want of memory: rowbinary._native.refuse knows the words. */
 typedef enum { RB_NO_FAULT, RB_TOO_LONG, RB_TEXT_OVERFLOW, RB_NO_ZERO } rb_fault;
 
-/* What a cell needs to know of its column.  A plain one goes to rb_write_value and nothing else happens: its
- * column has neither its count nor its bytes noted until somebody asks (note_counts in block.c). */
+/* How a cell is put.  A plain one goes to rb_write_value and nothing else happens: its column has neither
+ * its count nor its bytes noted until somebody asks (note_counts in block.c). */
+typedef enum { RB_CELL_OTHER, RB_CELL_PLAIN, RB_CELL_DICTIONARY } rb_cell_kind;
+
+/* What a cell needs to know of its column. */
 typedef struct {
-    int plain;
+    rb_cell_kind kind;
     rb_column *column;       /* NULL when the block leaves it out */
     const rb_node *node;
 } rb_cell;
@@ -121,6 +124,10 @@ static inline int rb_gauge(rb_block *b, size_t count)
     b->fault = RB_TOO_LONG;
     return -1;
 }
+
+/* Columns are many streams that grow slowly, which the processor does not foresee: ask for the memory that
+ * `out` comes to next. */
+#define RB_FETCH_COLUMN(out) __builtin_prefetch((out)->p + 256, 1)
 
 /* Room for at least one thing more in a list; `list` points to the pointer to it (column.c). */
 int rb_more(void *list, size_t count, size_t *room, size_t size);
@@ -206,8 +213,17 @@ int rb_block_close(rb_encoder *e);
 static inline int rb_block_put(rb_encoder *e, Py_ssize_t i, PyObject *cell)
 {
     const rb_cell *at = &e->block->cells[i];
-    if (RB_LIKELY(at->plain && cell != rb_py.default_))
+    if (RB_LIKELY(at->kind == RB_CELL_PLAIN && cell != rb_py.default_)) {
+        RB_FETCH_COLUMN(&at->column->out);
         return rb_write_value(e, &at->column->out, at->node, cell);
+    }
+    if (at->kind == RB_CELL_DICTIONARY && cell != rb_py.default_) {
+        RB_FETCH_COLUMN(&at->column->out);
+        if (rb_dictionary_put_object(e, at->column, cell))
+            return -1;
+        at->column->count++;
+        return 0;
+    }
     return rb_block_put_other(e, i, cell);
 }
 

@@ -102,6 +102,7 @@ static int put_tuple(rb_encoder *e, rb_column *c, PyObject *value)
 int rb_column_put(rb_encoder *e, rb_column *c, PyObject *value)
 {
     int failed;
+    RB_FETCH_COLUMN(&c->out);
     switch (c->shape) {
     case RB_COL_FIXED:
     case RB_COL_TEXT:
@@ -143,7 +144,7 @@ static int RB_COLD put_default(rb_encoder *e, Py_ssize_t i, PyObject *cell)
         size_t before = b->size;
         e->array_count = 0;
         failed = rb_column_default(b->columns[i]);
-        if (b->cells[i].plain)
+        if (b->cells[i].kind == RB_CELL_PLAIN)
             b->size = before; /* counted with the row */
     }
     if (e->grouped)

@@ -107,7 +107,7 @@ static int RB_COLD learn_rule(rb_encoder *e, rb_column *c, uint32_t index)
 static inline int is_taken(const rb_column *c, const rb_path *path)
 {
     if (path->active)
-        return path->column->count > c->count;
+        return path->seen > c->count;
     return path->waiting && c->json->waiting[path->waiting - 1].row == c->count;
 }
 
@@ -145,18 +145,16 @@ static inline int put_leaf_value(rb_buffer *out, PyObject *value, uint8_t tag, u
     return tag == RB_TAG_BOOL ? rb_put(out, &word, 1) : rb_put(out, &word, 8);
 }
 
-/* Append a discriminator, after NULL for the documents that had no value.  The value comes before it: by the
- * discriminators a cut knows how many values there are to take back. */
-static inline int put_member(rb_column *c, const rb_path *path)
+/* Count a value that is in `fast` now, after NULL for the documents that had none.  The value comes before
+ * this: by the discriminators a cut knows how many values there are to take back. */
+static inline int put_member(rb_column *c, rb_path *path)
 {
-    rb_column *column = path->column;
-    if (RB_UNLIKELY(column->count != c->count) &&
-        (column->count > c->count /* two keys lead to one path */ || rb_dynamic_pad(column, c->count)))
+    if (RB_UNLIKELY(path->seen != c->count) &&
+        (path->seen > c->count /* two keys lead to one path */ || rb_json_pad(path, c->count)))
         return -1;
-    if (rb_need(&column->out, 1))
-        return -1;
-    *column->out.p++ = path->member;
-    column->count++;
+    path->run++;
+    path->seen++;
+    path->fast->count++;
     return 0;
 }
 
@@ -179,10 +177,8 @@ static inline int put_fast(rb_column *c, rb_path *path, PyObject *value, uint8_t
             return -1;
         c->json->grown += 9;
     }
-    if (put_member(c, path))
-        return -1;
-    fast->count++;
-    return 0;
+    RB_FETCH_COLUMN(out);
+    return put_member(c, path);
 }
 
 /* Whether every item is a str that stays one. */
@@ -213,7 +209,6 @@ static int put_texts(rb_column *c, rb_path *path, PyObject *list)
     uint64_t end = items->count;
     if (rb_put(&array->out, &end, 8) || put_member(c, path))
         return -1;
-    array->count++;
     c->json->grown += rb_size(&texts->out) - before + count + 8 + 1;
     return 0;
 }
@@ -241,7 +236,7 @@ static int put_scratch(rb_column *c, uint32_t index, size_t at)
         return -1;
     if (!path->active)
         return rb_json_wait(c, index, value, (size_t)(r.end - value));
-    if (rb_dynamic_pad(path->column, c->count) || rb_column_take(path->column, &r))
+    if (rb_json_take_value(path, c->count, &r))
         return -1;
     note_fast(path, value);
     return 0;
