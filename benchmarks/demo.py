@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import demo_spans
 from rich.console import Console
@@ -30,6 +30,8 @@ from rowbinary.protocol import Table
 TABLE = "otel_traces"
 PIECE = 1 << 20
 BATCH = 2_000  # rows parsed, then encoded, at a time
+BODY = 4 << 20  # bytes of encoded rows that are written at once: a Native block
+FORMATS: tuple[rowbinary.Format, ...] = ("Native", "RowBinary")
 ROUNDS = 2
 # One thread and no parallel parsing: the question is how much work a format is, not how it spreads.
 ONE_THREAD = {"max_threads": 1, "max_insert_threads": 1, "input_format_parallel_parsing": 0}
@@ -39,7 +41,7 @@ class Files(NamedTuple):
     """Where the demo keeps its things."""
 
     spans: Path
-    encoded: Path
+    encoded: dict[str, Path]  # the same rows by format
     database: Path
 
 
@@ -66,9 +68,10 @@ class Stopwatch:
 
 def prepare(directory: Path) -> Files:
     """An empty `directory`, but for what others may have put there."""
-    files = Files(directory / "spans.jsonl", directory / "spans.rowbinary", directory / "clickhouse")
+    encoded = {format: directory / f"spans.{format.lower()}" for format in FORMATS}
+    files = Files(directory / "spans.jsonl", encoded, directory / "clickhouse")
     directory.mkdir(parents=True, exist_ok=True)
-    for path in (files.spans, files.encoded):
+    for path in (files.spans, *encoded.values()):
         path.unlink(missing_ok=True)
     shutil.rmtree(files.database, ignore_errors=True)
     return files
@@ -84,31 +87,31 @@ def generate(files: Files, rows: int) -> Stage:
 
 def insert(files: Files) -> Outcome:
     """What ``rowbinary insert demo/spans.jsonl --table otel_traces --to chdb:///...`` does."""
-    job = Job(files=(str(files.spans),), table=TABLE, url=f"chdb://{files.database}", format="RowBinary")
+    job = Job(files=(str(files.spans),), table=TABLE, url=f"chdb://{files.database}")
     return run(job, print, lambda source: lambda rows, read, raw, sent: None)
 
 
 def parse_and_encode(files: Files, schema: rowbinary.Schema) -> list[Stage]:
-    """Both stages alone, in turns of some rows; the encoded rows go to a file for the next step."""
-    parsing, encoding = Stopwatch(), Stopwatch()
+    """These stages alone, in turns of some rows; the encoded rows go to files for the next step."""
+    parsing = Stopwatch()
     parsed = JsonLines().read(InputFile(str(files.spans), 64 << 20))
-    encoder = rowbinary.Encoder(schema)
-    size = 0
-    with files.encoded.open("wb") as out:
-        while True:
+    encoders = [rowbinary.Encoder(schema, format=format) for format in FORMATS]
+    watches = [Stopwatch() for _ in FORMATS]
+    with contextlib.ExitStack() as stack:
+        outs = [stack.enter_context(path.open("wb")) for path in files.encoded.values()]
+        rows: list[Any] = [None]
+        while rows:
             with parsing:
                 rows = [line.row for _, line in zip(range(BATCH), parsed, strict=False)]
-            if not rows:
-                break
-            with encoding:
-                encoder.write_rows(rows)
-                body = encoder.take()
-            size += len(body)
-            out.write(body)
-    return [
-        Stage("parse JSON Lines", parsing.seconds, files.spans.stat().st_size),
-        Stage("encode RowBinary", encoding.seconds, size),
-    ]
+            for encoder, watch, out in zip(encoders, watches, outs, strict=True):
+                with watch:
+                    encoder.write_rows(rows)
+                    body = encoder.take() if not rows or len(encoder) >= BODY else b""
+                out.write(body)
+    stages = [Stage("parse JSON Lines", parsing.seconds, files.spans.stat().st_size)]
+    for format, watch in zip(FORMATS, watches, strict=True):
+        stages.append(Stage(f"encode {format}", watch.seconds, files.encoded[format].stat().st_size))
+    return stages
 
 
 def pieces(path: Path) -> Iterator[bytes]:
@@ -140,15 +143,15 @@ def engine_stage(engine: Embedded, files: Files, columns: tuple[str, ...], rows:
     create(engine, "copy", demo_spans.MERGE_TREE)
     watch = Stopwatch()
     with watch:
-        send(engine, "copy", columns, "RowBinary", pieces(files.encoded), rows)
+        send(engine, "copy", columns, "Native", pieces(files.encoded["Native"]), rows)
     engine.execute("DROP TABLE copy")
-    return Stage("engine insert, MergeTree", watch.seconds, files.encoded.stat().st_size)
+    return Stage("engine insert, MergeTree", watch.seconds, files.encoded["Native"].stat().st_size)
 
 
 def engine_cpu(engine: Embedded, files: Files, columns: tuple[str, ...], rows: int) -> dict[str, float]:
     """CPU seconds of this process, all threads, to read the rows into ``ENGINE = Null``; best of some."""
     create(engine, "nothing", "Null")
-    bodies = {"RowBinary": files.encoded, "JSONEachRow": files.spans}
+    bodies = {**files.encoded, "JSONEachRow": files.spans}
     best = dict.fromkeys(bodies, float("inf"))
     for _ in range(ROUNDS):
         for format, path in bodies.items():
@@ -243,9 +246,13 @@ def stages_table(stages: list[Stage], rows: int) -> RichTable:
 
 
 def cpu_table(cpu: dict[str, float], rows: int) -> RichTable:
-    """The engine's work for the same rows in both formats."""
+    """The engine's work for the same rows in each format."""
     text = cpu["JSONEachRow"]
-    names = {"RowBinary": "RowBinary, binary JSON (this library)", "JSONEachRow": "JSONEachRow, JSON as text"}
+    names = {
+        "Native": "Native, JSON as paths (this library)",
+        "RowBinary": "RowBinary, binary JSON (this library)",
+        "JSONEachRow": "JSONEachRow, JSON as text",
+    }
     shown = (
         (names[format], f"{seconds:.2f}", f"{seconds / rows * 1e6:.1f}", f"{seconds / text:.2f}x")
         for format, seconds in cpu.items()
@@ -296,7 +303,8 @@ def show(console: Console, files: Files, rows: int) -> int:
             cpu = engine_cpu(engine, files, schema.names, rows)
         console.print(cpu_table(cpu, rows))
         alike = same_as_text(engine, files, schema.names, rows)
-    files.encoded.unlink()
+    for path in files.encoded.values():
+        path.unlink()
     console.print(f"Stored exactly as from JSON text (2,000 rows compared): {'yes' if alike else 'NO'}")
     return 0 if alike and outcome.landed.rows == rows else 1
 

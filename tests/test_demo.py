@@ -67,6 +67,7 @@ def test_run(engine: Any, tmp_path: Path) -> None:
         assert "2,500 rows in" in out
         assert "http.response.status_code │  Int64 │ 2,500" in out
         assert "Slowest services by p99" in out
+        assert "encode Native" in out
         assert "encode RowBinary" in out
         assert "JSONEachRow, JSON as text" in out
         assert out.endswith("Stored exactly as from JSON text (2,000 rows compared): yes\n")
