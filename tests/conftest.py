@@ -17,6 +17,7 @@ import hypothesis
 import pytest
 
 import rowbinary
+from rowbinary import _api
 
 pytest_plugins = ["servers", "clients"]
 
@@ -89,3 +90,12 @@ def engine() -> Iterator[Any]:
     connection = chdb.connect(":memory:")
     yield connection
     connection.close()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_chunks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The streams of the client's tests have some MB: enough for several chunks, also in Native."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.module.__name__.startswith("test_client"):
+            patch.setattr(_api, "DEFAULT_NATIVE_CHUNK", 1 << 20)
+        yield
