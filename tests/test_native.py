@@ -22,7 +22,7 @@ from rowbinary._paths import WATCHED
 
 pytestmark = pytest.mark.timeout(120)
 
-FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+FEW = settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 ATTRIBUTES = ("reason", "row", "column", "path", "type", "value")
 ONLY_C = pytest.mark.skipif("c" not in implementations(), reason="too much for the reference")
 

@@ -46,8 +46,8 @@ ALONE = (
     " SETTINGS max_insert_block_size = 1, min_insert_block_size_rows = 1, input_format_parallel_parsing = 0"
 )
 MERGE_TREE = "MergeTree ORDER BY n"
-EXAMPLES = settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-MANY = settings(EXAMPLES, max_examples=500)
+EXAMPLES = settings(max_examples=7, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+MANY = settings(EXAMPLES, max_examples=250)
 
 Rows = list[tuple[Any, ...]]
 
@@ -319,7 +319,7 @@ def test_merges(twins: Twins, data: st.DataObject) -> None:
 
 
 @pytest.mark.slow
-@settings(MANY, max_examples=200)
+@settings(MANY, max_examples=100)
 @given(st.data())
 def test_many_merges(twins: Twins, data: st.DataObject) -> None:
     check_random_merge(twins, data)

@@ -38,8 +38,8 @@ from rowbinary._paths import SPARSE, WATCHED
 pytestmark = pytest.mark.skipif("c" not in implementations(), reason="there is nothing to compare with")
 
 ATTRIBUTES = ("reason", "row", "column", "path", "type", "value")
-FEW = settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-MANY = settings(FEW, max_examples=400)
+FEW = settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+MANY = settings(FEW, max_examples=250)
 
 
 def described(error: Exception) -> tuple[Any, ...]:
