@@ -11,6 +11,7 @@ Facts: the ClickHouse sources of ``SerializationXxx::serializeBinaryBulk``; chec
 
 from __future__ import annotations
 
+import abc
 import collections
 import struct
 from collections.abc import Callable
@@ -60,7 +61,7 @@ class Gauge:
         self.touched.clear()
 
 
-class Column:
+class Column(abc.ABC):
     """Values of one type.
 
     ``count`` is their number.  A block has all prefixes of a column first, then all data, each
@@ -74,9 +75,9 @@ class Column:
         self.gauge = gauge
         self.count = 0
 
+    @abc.abstractmethod
     def take(self, cursor: Cursor) -> None:
         """Append the value that begins at the cursor, which comes to stand behind it."""
-        raise NotImplementedError
 
     def take_default(self) -> None:
         """Append the type's default value."""
@@ -84,19 +85,19 @@ class Column:
             raise BadValue(NO_ZERO)
         self.take(Cursor(self.node.zero))
 
+    @abc.abstractmethod
     def cut(self, count: int) -> None:
         """Keep the first `count` values, and nothing of one that was taken in part."""
-        raise NotImplementedError
 
-    def settle(self) -> None:
+    def settle(self) -> None:  # noqa: B027 (most have nothing to decide)
         """Decide what depends on whole rows."""
 
-    def prefix(self, out: bytearray) -> None:
+    def prefix(self, out: bytearray) -> None:  # noqa: B027 (most have none)
         """Append what stands before the data: versions, paths, types."""
 
+    @abc.abstractmethod
     def data(self, out: bytearray) -> None:
         """Append the values."""
-        raise NotImplementedError
 
 
 class Fixed(Column):

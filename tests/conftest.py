@@ -92,6 +92,12 @@ def engine() -> Iterator[Any]:
     connection.close()
 
 
+def described(error: Exception) -> tuple[Any, ...]:
+    """Everything a caller can see of an error."""
+    attributes = ("reason", "row", "column", "path", "type", "value")
+    return type(error), str(error), *(getattr(error, name, None) for name in attributes)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def small_chunks(request: pytest.FixtureRequest) -> Iterator[None]:
     """The streams of the client's tests have some MB: enough for several chunks, also in Native."""

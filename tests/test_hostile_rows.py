@@ -11,7 +11,7 @@ import pytest
 from hostile import Boom, boom, raising
 
 import rowbinary
-from rowbinary import EncodeError, Encoder, encode_rows, iter_encode
+from rowbinary import EncodeError, Encoder, Format, encode_rows, iter_encode
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -47,9 +47,10 @@ def test_an_encode_error_of_the_generator_is_not_a_bad_row(impl: str) -> None:
     assert (encoder.take(), calls) == (b"\x01", [])
 
 
+@pytest.mark.parametrize("format", ["RowBinary", "Native"])
 @pytest.mark.parametrize("call", ["write_row", "write_rows", "take"])
-def test_a_value_that_uses_the_encoder(impl: str, call: str) -> None:
-    encoder = Encoder("a UInt8, b UInt8", implementation=impl)
+def test_a_value_that_uses_the_encoder(impl: str, call: str, format: Format) -> None:
+    encoder = Encoder("a UInt8, b UInt8", format=format, implementation=impl)
     arguments: dict[str, Any] = {"write_row": ((1, 1),), "write_rows": ([(1, 1)],), "take": ()}
 
     class Greedy:
@@ -63,7 +64,8 @@ def test_a_value_that_uses_the_encoder(impl: str, call: str) -> None:
     with pytest.raises(EncodeError, match="RuntimeError: this encoder is in use"):
         encoder.write_row((3, Greedy()))
     encoder.write_row((5, 6))
-    assert encoder.take() == b"\x01\x02\x05\x06"
+    expected = {"RowBinary": b"\1\2\5\6", "Native": b"\2\2\1a\5UInt8\1\5\1b\5UInt8\2\6"}
+    assert encoder.take() == expected[format]
 
 
 def test_rows_that_use_the_encoder(impl: str) -> None:

@@ -395,25 +395,6 @@ def test_values_that_raise(impl: str, column: str, bad: Any) -> None:
     refuse(impl, column, bad, format="Native")
 
 
-@pytest.mark.parametrize("call", ["write_row", "write_rows", "take"])
-def test_a_value_that_uses_the_encoder(impl: str, call: str) -> None:
-    encoder = Encoder("a UInt8, b UInt8", format="Native", implementation=impl)
-    arguments: dict[str, Any] = {"write_row": ((1, 1),), "write_rows": ([(1, 1)],), "take": ()}
-
-    class Greedy:
-        def __index__(self) -> int:
-            assert encoder.rows == 1  # looking is allowed
-            assert len(encoder) >= 2
-            getattr(encoder, call)(*arguments[call])
-            return 9
-
-    encoder.write_row((1, 2))
-    with pytest.raises(EncodeError, match="RuntimeError: this encoder is in use"):
-        encoder.write_row((3, Greedy()))
-    encoder.write_row((5, 6))
-    assert encoder.take() == native(impl, "a UInt8, b UInt8", [(1, 2), (5, 6)])
-
-
 def test_an_interrupt_leaves_whole_rows(impl: str) -> None:
     encoder = Encoder("j JSON, d Dynamic", format="Native", implementation=impl)
     encoder.write_row(({"a": 1}, 1))

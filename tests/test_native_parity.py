@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from conftest import implementations
+from conftest import described, implementations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from native_strategies import (
@@ -37,14 +37,8 @@ from rowbinary._paths import SPARSE, WATCHED
 
 pytestmark = pytest.mark.skipif("c" not in implementations(), reason="there is nothing to compare with")
 
-ATTRIBUTES = ("reason", "row", "column", "path", "type", "value")
 FEW = settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 MANY = settings(FEW, max_examples=250)
-
-
-def described(error: Exception) -> tuple[Any, ...]:
-    """Everything a caller can see of an error."""
-    return type(error), str(error), *(getattr(error, name, None) for name in ATTRIBUTES)
 
 
 def outcome(

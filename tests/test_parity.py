@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from conftest import implementations
+from conftest import described, implementations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import (
@@ -29,13 +29,6 @@ import rowbinary
 from rowbinary import EncodeError
 
 pytestmark = pytest.mark.skipif("c" not in implementations(), reason="there is nothing to compare with")
-
-ATTRIBUTES = ("reason", "row", "column", "path", "type", "value")
-
-
-def described(error: Exception) -> tuple[Any, ...]:
-    """Everything a caller can see of an error."""
-    return type(error), str(error), *(getattr(error, name, None) for name in ATTRIBUTES)
 
 
 def outcome(implementation: str, schema: Any, rows: Iterable[Any], **choices: Any) -> Any:

@@ -31,23 +31,15 @@ static void note_cells(rb_block *b)
 static int open_columns(rb_encoder *e)
 {
     rb_block *b = e->block;
+    b->opening = 1;
     for (; b->columns_count < e->columns; b->columns_count++) {
-        b->opening = 1;
-        rb_column *c = rb_column_new(b, e->nodes[b->columns_count]);
-        b->opening = 0;
-        if (!c)
+        b->columns[b->columns_count] = rb_column_new(b, e->nodes[b->columns_count]);
+        if (!b->columns[b->columns_count])
             return -1;
-        b->columns[b->columns_count] = c;
     }
+    b->opening = 0;
     note_cells(b);
     return 0;
-}
-
-static void close_columns(rb_block *b)
-{
-    while (b->columns_count)
-        rb_column_free(b->columns[--b->columns_count]);
-    rb_forget_kinds(b);
 }
 
 int rb_block_open(rb_encoder *e)
@@ -73,8 +65,9 @@ void rb_block_free(rb_encoder *e)
     rb_block *b = e->block;
     if (!b)
         return;
-    if (b->columns)
-        close_columns(b);
+    while (b->columns_count)
+        rb_column_free(b->columns[--b->columns_count]);
+    rb_forget_kinds(b);
     rb_memory_free(&b->scratch);
     PyMem_Free(b->columns);
     PyMem_Free(b->texts);
@@ -87,14 +80,21 @@ void rb_block_free(rb_encoder *e)
 
 /* --- rows ----------------------------------------------------------------------------------------------- */
 
+/* The bytes of all plain cells of text. */
+static inline size_t texts_size(const rb_block *b)
+{
+    size_t size = 0;
+    for (Py_ssize_t i = 0; i < b->texts_count; i++)
+        size += rb_size(&b->texts[i]->out);
+    return size;
+}
+
 /* Note the bytes of the plain cells of a row; -1 when it has too many. */
 static inline int note_plain(rb_block *b)
 {
-    size_t texts = 0, before = b->text_size;
-    for (Py_ssize_t i = 0; i < b->texts_count; i++)
-        texts += rb_size(&b->texts[i]->out);
-    b->text_size = texts;
-    return rb_gauge(b, texts - before + b->fixed_size + 1); /* 1: rows of nothing count too */
+    size_t before = b->text_size;
+    b->text_size = texts_size(b);
+    return rb_gauge(b, b->text_size - before + b->fixed_size + 1); /* 1: rows of nothing count too */
 }
 
 /* Tell the plain columns how many values they have. */
@@ -141,9 +141,7 @@ static int RB_COLD cut_row(rb_block *b)
     for (Py_ssize_t i = 0; i < b->columns_count; i++)
         failed |= rb_column_cut(b->columns[i], b->rows);
     untouch(b);
-    b->text_size = 0;
-    for (Py_ssize_t i = 0; i < b->texts_count; i++)
-        b->text_size += rb_size(&b->texts[i]->out);
+    b->text_size = texts_size(b);
     b->size = b->start;
     if (!b->rows)
         forget_kinds(b);
@@ -203,9 +201,7 @@ static int RB_COLD take_by_reference(rb_encoder *e, PyObject *row, Py_ssize_t in
         r.end = r.p + PyByteArray_GET_SIZE(bytes);
         b->start = b->size++;
         Py_ssize_t column = deal(b, &r);
-        b->text_size = 0; /* these rows are counted column by column */
-        for (Py_ssize_t i = 0; i < b->texts_count; i++)
-            b->text_size += rb_size(&b->texts[i]->out);
+        b->text_size = texts_size(b); /* these rows are counted column by column */
         if (column >= 0)
             failed = refuse(e, column, index);
     }

@@ -216,9 +216,7 @@ void rb_json_choose_all(rb_column *c)
 void rb_json_settle(rb_column *c)
 {
     rb_json *j = c->json;
-    if (j->settled >= RB_WATCHED && !j->found_count)
-        ;
-    else if (j->settled >= RB_WATCHED)
+    if (j->settled >= RB_WATCHED)
         choose(c, j->found, j->found_count);
     else if (c->count >= RB_WATCHED)
         rb_json_choose_all(c);
