@@ -8,6 +8,8 @@ import re
 
 import pytest
 
+from rowbinary import _native, _paths
+
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGE = sorted((ROOT / "rowbinary").rglob("*.py"))
 C_FILES = sorted(path for path in (ROOT / "csrc").rglob("*") if path.suffix in (".c", ".h"))
@@ -111,6 +113,21 @@ def test_limits_are_the_same_in_both_implementations() -> None:
         assert found, macro
         assert eval(found[1].replace("(Py_ssize_t)", "")) == value
     assert _options.MAX_STRING == _options.MAX_ARRAY
+
+
+@pytest.mark.parametrize(
+    ("file", "macro", "value"),
+    [
+        ("columns.h", "RB_SPARSE", _paths.SPARSE),
+        ("columns.h", "RB_WATCHED", _paths.WATCHED),
+        ("block.c", "BLOCK_ROWS", _native.BLOCK_ROWS),
+        ("block.c", "BLOCK_BYTES", _native.BLOCK_BYTES),
+    ],
+)
+def test_blocks_are_the_same_in_c(file: str, macro: str, value: int) -> None:
+    found = re.search(rf"#define {macro} +([^/\n]+)", (ROOT / "csrc" / "ext" / file).read_text())
+    assert found
+    assert eval(found[1].replace("(size_t)", "")) == value
 
 
 def test_public_names_are_documented() -> None:

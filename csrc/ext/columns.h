@@ -14,7 +14,7 @@
 #define RB_OVERFLOW 0xFE /* among the discriminators of a Dynamic: its value is in the shared variant */
 #define RB_MAX_KINDS 254 /* types a Dynamic column can list */
 #define RB_SPARSE 20     /* rowbinary._paths.SPARSE */
-#define RB_WATCHED 256    /* rowbinary._paths.WATCHED */
+#define RB_WATCHED 256   /* rowbinary._paths.WATCHED */
 
 /* How the values of a column lie: one class of rowbinary._columns each. */
 typedef enum {
