@@ -35,6 +35,7 @@ from .errors import (
 if TYPE_CHECKING:
     from ._async_client import AsyncClient
     from ._client import Client
+    from ._columnar import encode_columns, iter_encode_columns
     from ._job import InsertProgress, InsertResult, QueryResult, Timings
 
 # Loaded when they are first used: they need modules that take longer to import than all of this.
@@ -45,6 +46,8 @@ _LAZY = {
     "InsertResult": "_job",
     "QueryResult": "_job",
     "Timings": "_job",
+    "encode_columns": "_columnar",
+    "iter_encode_columns": "_columnar",
 }
 
 __all__ = [
@@ -74,9 +77,11 @@ __all__ = [
     "Typed",
     "UnknownStateError",
     "__version__",
+    "encode_columns",
     "encode_rows",
     "implementation",
     "iter_encode",
+    "iter_encode_columns",
     "kernels",
     "parse_type",
     "typed",

@@ -178,8 +178,8 @@ def _load() -> tuple[Literal["c", "python"], Callable[[bytes | bytearray | memor
         halves = new("uint64_t[2]")
         with view(data) as start:
             city128(start, len(start), halves)
-        first, second = halves
-        return first.to_bytes(8, "little") + second.to_bytes(8, "little")
+        digest: bytes = halves[0].to_bytes(8, "little") + halves[1].to_bytes(8, "little")
+        return digest
 
     return "c", compiled
 

@@ -109,7 +109,7 @@ STAGES = (
     ),
     Stage(
         "after head", "after its head (a stream waits for 100 Continue)", there("body", 0),
-        (Results(CUT, "TU", "T"), Results(HALF, "E", "E", "+U", "U"), Results(STALL, "A", "S")),
+        (Results(CUT, "TU", "T"), Results(HALF, "E", "E", "+U", "UT"), Results(STALL, "A", "S")),
     ),
     Stage(
         "first byte", "after the first byte of the body", there("body", 1),
