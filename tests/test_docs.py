@@ -56,9 +56,10 @@ def test_client_page(front: Front) -> None:
     assert names["client"].command("SELECT count() FROM spans") == "6"
 
 
-def test_readme_example() -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/columns.md"])
+def test_first_example(page: str) -> None:
     """The example runs up to its last line, which raises what the comment under it says."""
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / page).read_text()
     code = re.search(r"```python\n(.*?)```", text, re.DOTALL)
     assert code is not None
     message = re.search(r"# EncodeError: (.*)", code[1])
