@@ -178,7 +178,7 @@ def test_idle_connections_are_asked_first(
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(("body", "letters"), [("whole", "+U"), ("stream", "+")])
+@pytest.mark.parametrize(("body", "letters"), [("whole", "+TU"), ("stream", "+")])
 def test_connections_that_end_in_that_moment(
     bench: Bench, kind: Kind, body: Body, letters: str, mode: Mode
 ) -> None:
