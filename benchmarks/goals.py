@@ -158,6 +158,8 @@ def _columnar_goals(results: Results) -> list[Goal]:
     for title, table in results.columnar.items():
         for format in FORMATS:
             label = f"rowbinary, {format}"
+            if label not in table:
+                continue
             one, what = table[label], f"{format} from columns, {title}"
             start = title.partition(",")[0]
             if start in SPEEDS:
