@@ -91,15 +91,18 @@ typedef struct {
     uint32_t paths, types;
 } rb_limits;
 
+/* A chunk that was handed out, to be written over when it comes free. */
+typedef struct {
+    PyObject *bytes;
+    Py_ssize_t room;
+} rb_spare;
+
 /* The buffer of rows: a bytes object that is written in place and cut to size by rb_take. */
 typedef struct {
     rb_buffer out;            /* first: what its `grow` gets is the chunk */
     PyObject *bytes;
     Py_ssize_t hint;          /* how large the next one is likely to become; 0 when unknown */
-    struct {
-        PyObject *bytes;
-        Py_ssize_t room;
-    } spares[RB_SPARES];      /* chunks handed out, to be written over when they come free */
+    rb_spare spares[RB_SPARES];
 } rb_chunk;
 
 typedef struct {
