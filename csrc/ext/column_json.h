@@ -11,7 +11,7 @@
  * the order of their bytes; the others as they are met. */
 typedef struct {
     PyObject *key;           /* the key that it was reached with last, in the object `parent`; strong */
-    rb_column *fast;         /* where values with the tag `fast_tag` go; NULL when not known */
+    rb_column *fast;         /* where values of the sort `fast_sort` go (put_json.c); NULL when not known */
     rb_column *column;       /* a Dynamic; NULL when it never had one */
     size_t name;             /* its place in `names` */
     uint32_t parent;         /* a path, or RB_NO_PATH */
@@ -25,7 +25,7 @@ typedef struct {
         uint32_t waiting;    /* 1 + the last of those that wait in `waiting`, or 0 */
         uint32_t seen;       /* documents that its column knows of, the run included */
     };
-    uint8_t fast_tag;        /* `fast` has the discriminator `member` */
+    uint8_t fast_sort;       /* `fast` has the discriminator `member` */
     uint8_t member;
     uint8_t rule;            /* rb_rule */
     uint8_t active;          /* its values go into the column */
