@@ -12,131 +12,65 @@
 
 #define LONG_TEXT 16384 /* bytes; there may be as many as RB_AHEAD in each column */
 
-/* Cell `i` of the rows that are written ahead; a loop over `k` goes through them. */
-typedef struct {
-    PyObject *const *rows;
-    Py_ssize_t i, count;
-    uint32_t *sizes;        /* bytes of each row, without those that all rows have */
-} cells;
-
-static inline PyObject *cell_of(const cells *from, Py_ssize_t k)
-{
-    return PyTuple_GET_ITEM(from->rows[k], from->i);
-}
-
 /* --- writers: 0, or -1 for a value that is left to the rows ----------------------------------------------- */
 
-static inline __attribute__((always_inline)) int put_ints(rb_column *c, const cells *from, int width, int is_signed)
-{
-    rb_buffer *out = &c->out;
-    if (rb_need(out, (size_t)(from->count * width)))
-        return -1;
-    uint8_t *p = out->p;
-    for (Py_ssize_t k = 0; k < from->count; k++, p += width) {
-        uint64_t word = 0;
-        PyObject *cell = cell_of(from, k);
-        if (RB_UNLIKELY(is_signed ? !rb_long_signed(cell, 8 * width, (int64_t *)&word)
-                                  : !rb_long_unsigned(cell, 8 * width, &word)))
-            return -1;
-        memcpy(p, &word, (size_t)width);
-    }
-    out->p = p;
-    return 0;
-}
-
-static int put_floats(rb_column *c, const cells *from)
-{
-    rb_buffer *out = &c->out;
-    if (rb_need(out, (size_t)from->count * 8))
-        return -1;
-    uint8_t *p = out->p;
-    for (Py_ssize_t k = 0; k < from->count; k++, p += 8) {
-        double number;
-        if (RB_UNLIKELY(!rb_as_double(cell_of(from, k), &number)))
-            return -1;
-        memcpy(p, &number, 8);
-    }
-    out->p = p;
-    return 0;
-}
-
-static inline int put_text(rb_buffer *out, PyObject *text)
-{
-    return PyUnicode_CheckExact(text) && PyUnicode_GET_LENGTH(text) <= LONG_TEXT ? rb_put_str(out, text) : -1;
-}
-
-static int put_texts(rb_column *c, const cells *from)
+/* `sizes` gets the bytes of each row. */
+static int put_texts(rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes)
 {
     c->known_count = c->block->rows; /* a cut will be about these rows */
     c->known_size = rb_size(&c->out);
-    for (Py_ssize_t k = 0; k < from->count; k++) {
+    for (Py_ssize_t k = 0; k < count; k++) {
         size_t before = rb_size(&c->out);
-        if (RB_UNLIKELY(put_text(&c->out, cell_of(from, k))))
+        PyObject *text = cells[k];
+        if (RB_UNLIKELY(!PyUnicode_CheckExact(text) || PyUnicode_GET_LENGTH(text) > LONG_TEXT ||
+                        rb_put_str(&c->out, text)))
             return -1;
-        from->sizes[k] += (uint32_t)(rb_size(&c->out) - before);
+        sizes[k] = (uint32_t)(rb_size(&c->out) - before);
     }
     return 0;
 }
 
 /* Moments as ints, or as datetimes whose zone is no Python code's business. */
-static int put_moments(rb_encoder *e, rb_column *c, const cells *from)
+static int put_moments(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count)
 {
     int failed = 0;
     e->no_calls = 1;
-    for (Py_ssize_t k = 0; k < from->count && !failed; k++)
-        failed = rb_write_value(e, &c->out, c->node, cell_of(from, k));
+    for (Py_ssize_t k = 0; k < count && !failed; k++)
+        failed = rb_write_value(e, &c->out, c->node, cells[k]);
     e->no_calls = 0;
     return failed;
 }
 
-static int put_keys(rb_encoder *e, rb_column *c, const cells *from)
+static int put_keys(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes)
 {
     rb_block *b = c->block;
     size_t size = b->size;
     int failed = 0;
     e->no_calls = 1;
-    for (Py_ssize_t k = 0; k < from->count && !failed; k++) {
-        PyObject *cell = cell_of(from, k);
-        failed = !PyUnicode_CheckExact(cell) || PyUnicode_GET_LENGTH(cell) > LONG_TEXT ||
-                 rb_dictionary_put_object(e, c, cell);
+    for (Py_ssize_t k = 0; k < count && !failed; k++) {
+        PyObject *text = cells[k];
+        failed = !PyUnicode_CheckExact(text) || PyUnicode_GET_LENGTH(text) > LONG_TEXT ||
+                 rb_dictionary_put_object(e, c, text);
         c->count += !failed;
-        from->sizes[k] += (uint32_t)(b->size - size);
+        sizes[k] = (uint32_t)(b->size - size);
         b->size = size; /* the row is counted when it follows */
     }
     e->no_calls = 0;
     return failed;
 }
 
-static int put_cells(rb_encoder *e, rb_column *c, const cells *from)
+static int put_cells(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes)
 {
     switch (c->node->op) {
-    case RB_OP_INT8:
-        return put_ints(c, from, 1, 1);
-    case RB_OP_INT16:
-        return put_ints(c, from, 2, 1);
-    case RB_OP_INT32:
-        return put_ints(c, from, 4, 1);
-    case RB_OP_INT64:
-        return put_ints(c, from, 8, 1);
-    case RB_OP_UINT8:
-        return put_ints(c, from, 1, 0);
-    case RB_OP_UINT16:
-        return put_ints(c, from, 2, 0);
-    case RB_OP_UINT32:
-        return put_ints(c, from, 4, 0);
-    case RB_OP_UINT64:
-        return put_ints(c, from, 8, 0);
-    case RB_OP_FLOAT64:
-        return put_floats(c, from);
     case RB_OP_STRING:
-        return put_texts(c, from);
+        return put_texts(c, cells, count, sizes);
     case RB_OP_DATETIME:
     case RB_OP_DATETIME64:
-        return put_moments(e, c, from);
+        return put_moments(e, c, cells, count);
     case RB_OP_LOW_CARDINALITY:
-        return put_keys(e, c, from);
+        return put_keys(e, c, cells, count, sizes);
     default:
-        return -1;
+        return rb_put_many(c, cells, count) < count ? -1 : 0;
     }
 }
 
@@ -163,9 +97,11 @@ static int put_column(rb_encoder *e, Py_ssize_t i, PyObject *const *rows, Py_ssi
     rb_block *b = e->block;
     rb_column *c = b->cells[i].column;
     uint32_t sizes[RB_AHEAD] = {0};
-    cells from = {rows, i, count, sizes};
+    PyObject *cells[RB_AHEAD] = {NULL};
     size_t before = rb_size(&c->out);
-    if (RB_UNLIKELY(put_cells(e, c, &from))) {
+    for (Py_ssize_t k = 0; k < count; k++)
+        cells[k] = PyTuple_GET_ITEM(rows[k], i);
+    if (RB_UNLIKELY(put_cells(e, c, cells, count, sizes))) {
         if (c->shape == RB_COL_LOW_CARDINALITY)
             rb_column_cut(c, b->rows);
         else if (c->out.start)
