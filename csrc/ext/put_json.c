@@ -67,15 +67,25 @@ static int64_t RB_COLD locate_by_text(rb_column *c, uint32_t parent, PyObject *k
     return found;
 }
 
+/* Whether path `index` was last reached with this very key. */
+static inline int is_key_of(const rb_json *j, int64_t index, uint32_t parent, const PyObject *key)
+{
+    return index < j->count && j->paths[index].key == key && j->paths[index].parent == parent;
+}
+
 /* The path that `key` leads to from the object `parent`; -1 for a key that is the reference's. */
 static inline int64_t locate(rb_column *c, uint32_t parent, PyObject *key)
 {
     rb_json *j = c->json;
     int64_t found = rb_json_guess(j);
-    if (RB_UNLIKELY(found >= j->count || j->paths[found].key != key || j->paths[found].parent != parent)) {
-        found = locate_by_text(c, parent, key);
-        if (found < 0)
-            return -1;
+    if (RB_UNLIKELY(!is_key_of(j, found, parent, key))) {
+        found = j->recent ? (int64_t)*rb_json_recent(j, key, parent) - 1 : -1;
+        if (found < 0 || !is_key_of(j, found, parent, key)) {
+            found = locate_by_text(c, parent, key);
+            if (found < 0)
+                return -1;
+            *rb_json_recent(j, key, parent) = (uint32_t)found + 1;
+        }
         rb_json_met(j, (uint32_t)found);
     }
     j->last = (uint32_t)found;
@@ -164,7 +174,7 @@ static rb_column *RB_COLD find_fast(const rb_column *c, rb_path *path, uint8_t s
     uint8_t tag[RB_LIST_TAG_MAX] = {sort};
     rb_limits limits = rb_inner_limits(c->node);
     size_t size = sort & LIST ? (size_t)(rb_put_list_tag(tag, sort & ~LIST, limits) - tag) : 1;
-    if (!path->active || rb_json_note_run(path))
+    if (rb_json_note_run(path))
         return NULL;
     path->fast = rb_dynamic_member(path->column, tag, size, &path->member);
     path->fast_sort = sort;
@@ -173,7 +183,9 @@ static rb_column *RB_COLD find_fast(const rb_column *c, rb_path *path, uint8_t s
 
 static inline rb_column *fast_of(const rb_column *c, rb_path *path, uint8_t sort)
 {
-    return RB_LIKELY(path->fast && path->fast_sort == sort) ? path->fast : find_fast(c, path, sort);
+    if (RB_LIKELY(path->fast && path->fast_sort == sort))
+        return path->fast;
+    return path->active ? find_fast(c, path, sort) : NULL;
 }
 
 /* A leaf whose type the column has had before: only what differs from row to row is written. */
