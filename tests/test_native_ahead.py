@@ -29,7 +29,17 @@ ZONE = dt.timezone(dt.timedelta(hours=2))
 
 def row(i: int) -> tuple[Any, ...]:
     moment = dt.datetime(2026, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=i)
-    return (i, -i, i / 3, f"text {i}", f"key {i % 7}", moment, moment.date(), {"a": i, f"b{i % 3}": [i]}, ["x"] * (i % 4))
+    return (
+        i,
+        -i,
+        i / 3,
+        f"text {i}",
+        f"key {i % 7}",
+        moment,
+        moment.date(),
+        {"a": i, f"b{i % 3}": [i]},
+        ["x"] * (i % 4),
+    )
 
 
 def replaced(i: int, column: int, value: Any) -> tuple[Any, ...]:
@@ -59,7 +69,18 @@ def same(make: Callable[[], list[Any]], **choices: Any) -> list[Any]:
     return found
 
 
-BAD = [(0, -1), (1, "x"), (2, None), (3, 5), (3, "\ud800"), (4, 7), (5, "never"), (6, "never"), (7, 1), (8, [1])]
+BAD = [
+    (0, -1),
+    (1, "x"),
+    (2, None),
+    (3, 5),
+    (3, "\ud800"),
+    (4, 7),
+    (5, "never"),
+    (6, "never"),
+    (7, 1),
+    (8, [1]),
+]
 
 
 @pytest.mark.parametrize(("column", "value"), BAD)
@@ -100,7 +121,11 @@ def test_rare_values(column: int, value: Any) -> None:
 
 def test_rows_of_other_kinds_between() -> None:
     names = SCHEMA.names
-    kinds: list[Callable[[tuple[Any, ...]], Any]] = [tuple, list, lambda cells: dict(zip(names, cells, strict=True))]
+    kinds: list[Callable[[tuple[Any, ...]], Any]] = [
+        tuple,
+        list,
+        lambda cells: dict(zip(names, cells, strict=True)),
+    ]
     same(lambda: [kinds[i // 5 % 3](row(i)) for i in range(400)])
     same(lambda: [row(i)[: 9 - (i % 50 == 7)] for i in range(400)])
 
