@@ -96,11 +96,13 @@ static int put_column(rb_encoder *e, Py_ssize_t i, PyObject *const *rows, Py_ssi
 {
     rb_block *b = e->block;
     rb_column *c = b->cells[i].column;
-    uint32_t sizes[RB_AHEAD] = {0};
-    PyObject *cells[RB_AHEAD] = {NULL};
+    uint32_t sizes[RB_AHEAD];
+    PyObject *cells[RB_AHEAD];
     size_t before = rb_size(&c->out);
-    for (Py_ssize_t k = 0; k < count; k++)
+    Py_ssize_t k = 0;
+    do /* there is a row */
         cells[k] = PyTuple_GET_ITEM(rows[k], i);
+    while (++k < count);
     if (RB_UNLIKELY(put_cells(e, c, cells, count, sizes))) {
         if (c->shape == RB_COL_LOW_CARDINALITY)
             rb_column_cut(c, b->rows);
@@ -108,8 +110,11 @@ static int put_column(rb_encoder *e, Py_ssize_t i, PyObject *const *rows, Py_ssi
             c->out.p = c->out.start + before;
         return -1;
     }
-    for (Py_ssize_t k = 0; k < count; k++)
-        b->ahead_sizes[k] += sizes[k] + (c->shape == RB_COL_FIXED ? c->width : 0);
+    if (c->shape == RB_COL_FIXED)
+        b->ahead_fixed += c->width;
+    else
+        for (k = 0; k < count; k++)
+            b->ahead_sizes[k] += sizes[k];
     return 0;
 }
 
@@ -122,9 +127,9 @@ Py_ssize_t rb_ahead_open(rb_encoder *e, PyObject *list, Py_ssize_t index, PyObje
     if (!count)
         return b->ahead_most = 0; /* other rows: not before the next block */
     b->rest_count = 0;
+    b->ahead_fixed = 1; /* rows of nothing count too */
     b->ahead_next = b->ahead_sizes;
-    for (Py_ssize_t k = 0; k < count; k++)
-        b->ahead_sizes[k] = 1; /* rows of nothing count too */
+    memset(b->ahead_sizes, 0, sizeof b->ahead_sizes);
     for (Py_ssize_t i = 0; i < b->columns_count; i++) {
         rb_cell *cell = &b->cells[i];
         cell->ahead = cell->ahead && !put_column(e, i, rows, count);
@@ -142,7 +147,7 @@ Py_ssize_t rb_ahead_open(rb_encoder *e, PyObject *list, Py_ssize_t index, PyObje
 int rb_ahead_write_rest(rb_encoder *e, PyObject *row)
 {
     rb_block *b = e->block;
-    size_t size = *b->ahead_next++;
+    size_t size = *b->ahead_next++ + b->ahead_fixed;
     for (Py_ssize_t r = 0; r < b->rest_count; r++) {
         Py_ssize_t i = b->rest[r];
         const rb_cell *at = &b->cells[i];

@@ -108,7 +108,8 @@ struct rb_block {
     rb_column **texts;       /* their columns */
     size_t rows, size, start; /* rowbinary._columns.Gauge */
     Py_ssize_t ahead, ahead_most; /* rows written ahead; how many may be next time */
-    size_t ahead_sizes[RB_AHEAD], *ahead_next; /* bytes of each; that of the next */
+    size_t ahead_sizes[RB_AHEAD], *ahead_next; /* bytes of each; those of the next */
+    size_t ahead_fixed;       /* and bytes that all have */
     Py_ssize_t *rest, rest_count; /* cells that are not written ahead */
     unsigned *calls;         /* those of the encoder */
     int json;
