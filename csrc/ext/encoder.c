@@ -108,6 +108,25 @@ static inline void prefetch_rows(const rb_encoder *e, PyObject *list, Py_ssize_t
     }
 }
 
+/* The next rows of the list, of which some cells are written first (ahead.c). */
+static int fill_ahead(rb_encoder *e, PyObject *list, Py_ssize_t *index, Py_ssize_t limit, PyObject *on_error)
+{
+    PyObject *rows[RB_AHEAD];
+    Py_ssize_t count = rb_ahead_open(e, list, *index, rows);
+    int failed = 0;
+    for (Py_ssize_t k = 0; k < count && !failed && bytes_held(e) < limit; k++) {
+        if (*index >= PyList_GET_SIZE(list) || PyList_GET_ITEM(list, *index) != rows[k])
+            break; /* a row before changed the list */
+        prefetch_rows(e, list, (*index)++);
+        failed = take_row(e, rows[k], on_error);
+    }
+    if (count)
+        rb_block_end_ahead(e);
+    for (Py_ssize_t k = 0; k < count; k++)
+        Py_DECREF(rows[k]);
+    return failed;
+}
+
 static int fill_from_list(rb_encoder *e, PyObject *list, Py_ssize_t *index, Py_ssize_t limit, PyObject *on_error,
                           int *ended)
 {
@@ -115,6 +134,11 @@ static int fill_from_list(rb_encoder *e, PyObject *list, Py_ssize_t *index, Py_s
         if (*index >= PyList_GET_SIZE(list)) {
             *ended = 1;
             return 0;
+        }
+        if (e->block && e->block->ahead_most) {
+            if (RB_UNLIKELY(fill_ahead(e, list, index, limit, on_error)))
+                return -1;
+            continue;
         }
         prefetch_rows(e, list, *index);
         PyObject *row = Py_NewRef(PyList_GET_ITEM(list, (*index)++));

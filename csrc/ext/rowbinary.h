@@ -91,15 +91,24 @@ typedef struct {
     uint32_t paths, types;
 } rb_limits;
 
+/* Those of the arrays in documents of a JSON type. */
+static inline rb_limits rb_inner_limits(const rb_node *node)
+{
+    return (rb_limits){node->max_paths / 4, node->max_types / 2};
+}
+
+/* A chunk that was handed out, to be written over when it comes free. */
+typedef struct {
+    PyObject *bytes;
+    Py_ssize_t room;
+} rb_spare;
+
 /* The buffer of rows: a bytes object that is written in place and cut to size by rb_take. */
 typedef struct {
     rb_buffer out;            /* first: what its `grow` gets is the chunk */
     PyObject *bytes;
     Py_ssize_t hint;          /* how large the next one is likely to become; 0 when unknown */
-    struct {
-        PyObject *bytes;
-        Py_ssize_t room;
-    } spares[RB_SPARES];      /* chunks handed out, to be written over when they come free */
+    rb_spare spares[RB_SPARES];
 } rb_chunk;
 
 typedef struct {
@@ -118,6 +127,7 @@ typedef struct {
     rb_chunk chunk;           /* where the rows go */
     /* state of the row being written */
     unsigned calls;           /* calls into Python: afterwards dicts may have changed */
+    int no_calls;             /* what would need one fails instead */
     int depth;
     Py_ssize_t array_count;
     int document;             /* nesting of JSON cells */
@@ -190,7 +200,11 @@ int rb_write_variant(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObjec
 
 /* write_dynamic.c, write_json.c */
 int rb_write_dynamic(rb_encoder *e, rb_buffer *out, PyObject *value, rb_limits limits);
+#define RB_LIST_TAG_MAX (8 + RB_VARINT_MAX)
+uint8_t rb_list_tag(const rb_encoder *e, PyObject *list);
+uint8_t *rb_put_list_tag(uint8_t *out, uint8_t tag, rb_limits limits);
 int rb_write_json(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
+int rb_is_object(const rb_encoder *e, PyObject *item);
 int rb_takes_null(const rb_node *node);
 int rb_stays_itself(const rb_node *typed, PyObject *value);
 int rb_is_leaf(const rb_encoder *e, PyObject *value);
@@ -199,6 +213,7 @@ int rb_write_objects(rb_encoder *e, rb_buffer *out, PyObject *list, rb_limits li
 /* rows.c */
 int rb_write_row(rb_encoder *e, PyObject *row);
 int rb_write_cells(rb_encoder *e, PyObject *row);
+int rb_check_groups(rb_encoder *e);
 int rb_give_up(rb_encoder *e);
 PyObject *rb_encode_row(rb_encoder *e, PyObject *row, Py_ssize_t index);
 

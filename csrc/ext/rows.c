@@ -100,7 +100,7 @@ static int write_dict(rb_encoder *e, PyObject *row)
 }
 
 /* Arrays of one flattened Nested must be equally long. */
-static int check_groups(rb_encoder *e)
+int rb_check_groups(rb_encoder *e)
 {
     for (Py_ssize_t g = 0; g < PyTuple_GET_SIZE(e->groups); g++) {
         PyObject *group = PyTuple_GET_ITEM(e->groups, g);
@@ -127,7 +127,7 @@ int rb_write_cells(rb_encoder *e, PyObject *row)
         failed = write_list(e, row);
     else
         failed = -1;
-    return !failed && RB_UNLIKELY(e->grouped != NULL) ? check_groups(e) : failed;
+    return !failed && RB_UNLIKELY(e->grouped != NULL) ? rb_check_groups(e) : failed;
 }
 
 /* Forget what the writers were at when they failed; -1 for an error that is not about the row, such as

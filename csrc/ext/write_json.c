@@ -397,16 +397,6 @@ static int write_object(rb_encoder *e, rb_buffer *out, const rb_node *node, PyOb
     return failed;
 }
 
-static uint8_t *put_json_tag(uint8_t *out, rb_limits limits)
-{
-    *out++ = RB_TAG_JSON;
-    *out++ = 0; /* version */
-    out = rb_put_varint(out, limits.paths);
-    *out++ = (uint8_t)limits.types;
-    memset(out, 0, 3); /* no typed paths, SKIP, SKIP REGEXP */
-    return out + 3;
-}
-
 /* In text mode the strings and arrays of the objects of one array influence each other's types:
  * whether `dict` has none for which that could matter. */
 static int is_simple(PyObject *dict, int depth)
@@ -424,23 +414,22 @@ static int is_simple(PyObject *dict, int depth)
     return 1;
 }
 
+/* Whether an item of a list is one of those objects. */
+int rb_is_object(const rb_encoder *e, PyObject *item)
+{
+    return PyDict_CheckExact(item) && (e->json != RB_JSON_TEXT || is_simple(item, e->depth));
+}
+
 static const rb_node plain_json = {.op = RB_OP_JSON}; /* without rules */
 
-/* Array(JSON(max_dynamic_types=..., max_dynamic_paths=...)) of a list of exact dicts; 1 = not me. */
+/* The documents of a list of exact dicts, which has limits of its own; 1 = not me. */
 int rb_write_objects(rb_encoder *e, rb_buffer *out, PyObject *list, rb_limits limits)
 {
     Py_ssize_t count = PyList_GET_SIZE(list);
-    if (rb_need(out, 16 + RB_VARINT_MAX))
-        return -1;
-    *out->p++ = RB_TAG_ARRAY;
-    out->p = put_json_tag(out->p, limits);
-    out->p = rb_put_varint(out->p, (uint64_t)count);
     rb_limits inner = {limits.paths / 4, limits.types / 2};
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *item = Py_NewRef(PyList_GET_ITEM(list, i));
-        int failed = !PyDict_CheckExact(item) || (e->json == RB_JSON_TEXT && !is_simple(item, e->depth));
-        if (!failed)
-            failed = write_object(e, out, &plain_json, item, inner);
+        int failed = !rb_is_object(e, item) || write_object(e, out, &plain_json, item, inner);
         Py_DECREF(item);
         if (failed || PyList_GET_SIZE(list) != count)
             return PyErr_Occurred() ? -1 : 1;
@@ -459,9 +448,8 @@ int rb_write_json(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *
         return rb_put(out, &none, 1);
     }
     if (PyDict_CheckExact(value)) {
-        rb_limits limits = {node->max_paths / 4, node->max_types / 2};
         e->document++;
-        int failed = write_object(e, out, node, value, limits);
+        int failed = write_object(e, out, node, value, rb_inner_limits(node));
         e->document--;
         if (!failed)
             return 0;

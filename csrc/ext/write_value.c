@@ -57,6 +57,8 @@ int rb_drop_error(void)
 /* The reference writer, for values without a fast path here. */
 int RB_COLD rb_write_reference(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
+    if (e->no_calls)
+        return -1;
     PyObject *scratch = PyByteArray_FromStringAndSize(NULL, 0);
     PyObject *depth = PyLong_FromLong(e->depth), *done = NULL;
     int failed = -1;
@@ -159,6 +161,8 @@ static int zone_offset(rb_encoder *e, PyObject *value, int64_t *offset)
         return 0;
     if (zone == Py_None)
         return e->naive_utc ? 0 : -1;
+    if (e->no_calls)
+        return -1;
     e->calls++;
     PyObject *delta = PyObject_CallMethodOneArg(zone, rb_py.s_utcoffset, value);
     int known = delta && PyDelta_CheckExact(delta);
