@@ -1,6 +1,7 @@
 /* RowEncoder, the twin of rowbinary._encode.RowEncoder: rows from an iterator, chunks out. */
 #include "columns.h"
 #include "dict_items.h"
+#include "trail.h"
 
 #include <structmember.h>
 
@@ -334,6 +335,7 @@ static void encoder_dealloc(rb_encoder *e)
     PyMem_Free(e->no_default);
     PyMem_Free(e->lengths);
     PyMem_Free(e->prefix);
+    rb_trail_free(e->trail);
     PyMem_Free(e->offsets);
     type->tp_free((PyObject *)e);
     Py_DECREF(type);

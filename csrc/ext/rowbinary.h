@@ -86,9 +86,13 @@ enum {
 
 enum { RB_JSON_EXACT, RB_JSON_TEXT, RB_JSON_STRING };
 
-/* What an object inside an array gets: max_dynamic_paths and max_dynamic_types. */
+typedef struct rb_trail rb_trail; /* trail.h */
+
+/* What an object inside an array gets: max_dynamic_paths and max_dynamic_types; and the keys that such
+ * objects had before, if known. */
 typedef struct {
     uint32_t paths, types;
+    rb_trail *trail;
 } rb_limits;
 
 /* The buffer of rows: a bytes object that is written in place and cut to size by rb_take. */
@@ -125,7 +129,10 @@ typedef struct {
     uint64_t paths;           /* written of the current document */
     int dotted, nested;       /* what the current document has: can its paths collide? */
     uint8_t *prefix;          /* path of the object being walked, dots included */
+    size_t prefix_start;      /* where it begins; before that stand those of the documents around this one */
     size_t prefix_size, prefix_room;
+    rb_trail *trail;          /* of the documents in cells */
+    uint32_t steps;           /* of all trails */
     uint32_t *offsets;        /* where each path of the current documents was written */
     size_t offset_count, offset_room;
     /* options */
@@ -195,6 +202,9 @@ int rb_takes_null(const rb_node *node);
 int rb_stays_itself(const rb_node *typed, PyObject *value);
 int rb_is_leaf(const rb_encoder *e, PyObject *value);
 int rb_write_objects(rb_encoder *e, rb_buffer *out, PyObject *list, rb_limits limits);
+
+/* path_collisions.c */
+int rb_paths_collide(const rb_encoder *e, const rb_buffer *out, size_t first);
 
 /* rows.c */
 int rb_write_row(rb_encoder *e, PyObject *row);

@@ -135,7 +135,7 @@ int rb_write_cells(rb_encoder *e, PyObject *row)
 int RB_COLD rb_give_up(rb_encoder *e)
 {
     e->depth = e->document = 0;
-    e->prefix_size = e->offset_count = 0;
+    e->prefix_start = e->prefix_size = e->offset_count = 0;
     e->recording = 0;
     if (PyErr_Occurred() &&
         (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)))

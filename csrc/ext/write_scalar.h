@@ -142,6 +142,23 @@ static inline const uint8_t *rb_ascii(PyObject *text)
     return (const uint8_t *)((PyASCIIObject *)text + 1);
 }
 
+#define RB_TEXT_ROOM 32 /* what a tag, a length and rb_copy_ascii need beside the text itself */
+
+/* The text of a compact ASCII str, by its size as often as by its length: most are short.  Before the
+ * text stands the head of the str and behind it a zero, so the 16 bytes that end with that zero are there
+ * to be read.  Up to 16 bytes are written, whatever the size. */
+static inline void rb_copy_ascii(uint8_t *out, const uint8_t *text, size_t size)
+{
+    if (size < 16) {
+        unsigned __int128 word;
+        memcpy(&word, text + size - 15, 16);
+        word >>= 8 * (15 - size);
+        memcpy(out, &word, 16);
+        return;
+    }
+    rb_copy(out, text, size);
+}
+
 /* Whether json="text" might make a date of an exact str. */
 static inline int rb_date_like(PyObject *text)
 {
