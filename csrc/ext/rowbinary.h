@@ -30,7 +30,7 @@
 
 #define RB_LARGE ((Py_ssize_t)16 << 20) /* chunks from here on are made when needed */
 #define RB_SPARES 2
-#define RB_DOCUMENTS 8
+#define RB_CONTAINERS 16
 #define RB_MAX_DEPTH 128                     /* _options.MAX_DEPTH */
 #define RB_MAX_STRING ((Py_ssize_t)1 << 30)  /* _options.MAX_STRING, MAX_ARRAY */
 #define RB_MAX_ROW ((1 << 30) + (1 << 24))   /* _options.MAX_ROW; as in rb_buffer.h, or the compiler objects */
@@ -111,13 +111,13 @@ typedef struct {
     PyObject *plan, *options, *context;
     Py_ssize_t columns;
     const rb_node **nodes;
-    Py_ssize_t documents[RB_DOCUMENTS], document_count; /* JSON columns, for prefetching */
+    Py_ssize_t containers[RB_CONTAINERS], container_count; /* columns of dicts and lists, for prefetching */
     PyObject *names;          /* tuple of interned str */
     PyObject **keys;          /* per column the key object that dict rows had last; strong */
     unsigned char *no_default; /* columns whose DEFAULT is written as a value; NULL when none is */
-    unsigned char *grouped;   /* column belongs to a flattened Nested; NULL when none does */
-    Py_ssize_t *lengths;      /* array length per column, for that check */
-    PyObject *groups;
+    Py_ssize_t *grouped;      /* columns of flattened Nesteds, -1 behind each group; NULL when there are none */
+    Py_ssize_t *grouped_end;
+    Py_ssize_t *lengths;      /* array length per column, to check that; NULL likewise */
     Py_ssize_t index, rows;
     rb_chunk chunk;           /* where the rows go */
     /* state of the row being written */
@@ -188,6 +188,11 @@ int rb_write_value(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject 
 int rb_drop_error(void);
 int rb_text_moment(rb_encoder *e, PyObject *value, rb_moment *moment);
 int rb_write_reference(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
+
+/* write_objects.c */
+int rb_objects_init(void);
+int rb_write_decimal(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
+int rb_write_uuid(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
 
 /* write_container.c */
 int rb_write_array(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
