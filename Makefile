@@ -25,14 +25,16 @@ need(header.exists(), f"{header} is missing: apt install python3-dev")
 endef
 export PREFLIGHT
 
-.PHONY: help demo test test-slow test-python test-server lint warnings format sanitize bench build clean
+.PHONY: help demo test test-slow test-python test-server lint warnings format sanitize bench bench-quick build clean
 
 help:
 	@echo "make demo      200,000 spans into an embedded ClickHouse, and what became of them"
 	@echo "make test      the test suite (TESTS=tests/test_x.py, PYTEST_FLAGS=-x)"
 	@echo "make lint      ruff and mypy;  make format  lets ruff rewrite"
 	@echo "make sanitize  the suite against a build with ASan and UBSan"
-	@echo "make bench     benchmarks;  make clean  removes everything made here"
+	@echo "make bench     benchmarks beside the peers, into docs/benchmarks.md;  make bench-quick  in two minutes"
+	@echo "make instructions  instructions per row beside those recorded (valgrind);  make instructions-record"
+	@echo "make clean     removes everything made here"
 
 demo: $(VENV)/.demo build
 	$(BIN)/python benchmarks/demo.py
@@ -66,8 +68,21 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Beside the peers; writes docs/benchmarks.md and docs/benchmarks.svg.
 bench: $(VENV)/.bench build
-	$(BIN)/python -m pytest -q -s benchmarks
+	$(BIN)/python $(PYTEST) --page --benchmark-timer=time.process_time --benchmark-columns=median,min,max benchmarks
+
+# A fifth of the rows, three rounds, no inserts over HTTP; prints ratios and goals, writes nothing.
+bench-quick: $(VENV)/.bench build
+	$(BIN)/python $(PYTEST) --quick --benchmark-disable benchmarks
+
+# Fails where the encoder needs more than is recorded in benchmarks/instructions.json.
+.PHONY: instructions instructions-record
+instructions: $(VENV)/.dev build
+	$(BIN)/python benchmarks/instructions.py --check
+
+instructions-record: $(VENV)/.dev build
+	$(BIN)/python benchmarks/instructions.py --record
 
 PYTEST = -m pytest $(PYTEST_FLAGS)
 

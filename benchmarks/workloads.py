@@ -7,6 +7,7 @@ import datetime as dt
 import decimal
 import functools
 import random
+import struct
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -33,108 +34,6 @@ class Workload:
         return ", ".join(f"`{name}` {type_}" for name, type_ in self.schema)
 
 
-# --- spans: OpenTelemetry traces with JSON attributes ----------------------------------------------
-
-SPANS = [
-    ("Timestamp", "DateTime64(9)"),
-    ("TraceId", "String"),
-    ("SpanId", "String"),
-    ("ParentSpanId", "String"),
-    ("TraceState", "String"),
-    ("SpanName", "LowCardinality(String)"),
-    ("SpanKind", "LowCardinality(String)"),
-    ("ServiceName", "LowCardinality(String)"),
-    ("ResourceAttributes", "JSON"),
-    ("ScopeName", "String"),
-    ("ScopeVersion", "String"),
-    ("SpanAttributes", "JSON"),
-    ("Duration", "UInt64"),
-    ("StatusCode", "LowCardinality(String)"),
-    ("StatusMessage", "String"),
-    ("Events.Timestamp", "Array(DateTime64(9))"),
-    ("Events.Name", "Array(LowCardinality(String))"),
-    ("Events.Attributes", "Array(JSON)"),
-    ("Links.TraceId", "Array(String)"),
-    ("Links.SpanId", "Array(String)"),
-    ("Links.TraceState", "Array(String)"),
-    ("Links.Attributes", "Array(JSON)"),
-]
-_SERVICES = ["frontend", "cart", "checkout", "payment", "shipping", "currency", "ads", "email", "quote"]
-_ROUTES = ["/api/cart", "/api/products/{id}", "/api/checkout", "/api/currency", "/api/ads", "/health"]
-_KINDS = ["Internal", "Server", "Client", "Producer", "Consumer"]
-
-
-def _span_attributes(r: random.Random, method: str, route: str, host: str, status: int) -> dict[str, Any]:
-    return {
-        "http.request.method": method,
-        "http.route": route,
-        "url.path": route.replace("{id}", str(r.randrange(100_000))),
-        "http.response.status_code": status,
-        "server.address": host,
-        "server.port": 8080,
-        "user.id": f"user-{r.randrange(1_000_000)}",
-        "app.cart.total": round(r.random() * 500, 2),
-        "app.cache.hit": r.random() < 0.7,
-        "app.feature_flags": r.sample(["new-nav", "fast-pay", "dark", "beta", "promo-b"], r.randrange(0, 4)),
-    }
-
-
-def _resource(r: random.Random, service: str, host: str) -> dict[str, Any]:
-    return {
-        "service.name": service,
-        "service.version": f"1.{r.randrange(9)}.{r.randrange(30)}",
-        "host.name": host,
-        "k8s.pod.name": f"{service}-{r.getrandbits(32):08x}-{r.getrandbits(20):05x}",
-        "process.pid": r.randrange(1, 65000),
-        "telemetry.sdk.language": "python",
-    }
-
-
-def spans(count: int = 20_000) -> Workload:
-    """22 columns, 16 attributes, an event per span on average, a link in one of ten."""
-    r = random.Random(SEED)
-    rows: list[tuple[Any, ...]] = []
-    hosts = [f"ip-10-0-{r.randrange(256)}-{r.randrange(256)}.internal" for _ in range(40)]
-    start, trace, root = EPOCH_NS, "", ""
-    for i in range(count):
-        start += r.randrange(1_000, 400_000)
-        if i % 8 == 0:
-            trace, root = f"{r.getrandbits(128):032x}", ""
-        span = f"{r.getrandbits(64):016x}"
-        service, host, route = r.choice(_SERVICES), r.choice(hosts), r.choice(_ROUTES)
-        method, error = r.choice(["GET", "POST", "PUT"]), r.random() < 0.03
-        events, links, duration = r.choice((0, 0, 1, 1, 2)), int(r.random() < 0.1), r.randrange(800_000_000)
-        status = r.choice([500, 502, 503]) if error else r.choice([200, 200, 201, 304, 404])
-        rows.append(
-            (
-                start,
-                trace,
-                span,
-                root,
-                "" if i % 16 else "rojo=00f067aa0ba902b7",
-                f"{method} {route}",
-                r.choice(_KINDS),
-                service,
-                _resource(r, service, host),
-                "opentelemetry.instrumentation.flask",
-                "0.48b0",
-                _span_attributes(r, method, route, host, status),
-                duration,
-                "Error" if error else "Unset",
-                "upstream request failed" if error else "",
-                [start + r.randrange(duration + 1) for _ in range(events)],
-                [r.choice(("message", "exception", "cache.miss")) for _ in range(events)],
-                [{"message.type": "SENT", "message.id": r.randrange(1000)} for _ in range(events)],
-                [f"{r.getrandbits(128):032x}" for _ in range(links)],
-                [f"{r.getrandbits(64):016x}" for _ in range(links)],
-                ["" for _ in range(links)],
-                [{"link.kind": "follows_from", "link.index": r.randrange(8)} for _ in range(links)],
-            )
-        )
-        root = root or span
-    return Workload("spans", SPANS, rows)
-
-
 # --- flat: ten mixed columns -------------------------------------------------------------------------
 
 FLAT = [
@@ -151,7 +50,7 @@ FLAT = [
 ]
 
 
-def flat(count: int = 50_000) -> Workload:
+def flat(count: int) -> Workload:
     """Ten columns of different types; a fifth to a third of the Nullable ones is NULL."""
     r = random.Random(SEED + 1)
     base = dt.datetime(2025, 10, 9, tzinfo=dt.UTC)
@@ -175,7 +74,7 @@ def flat(count: int = 50_000) -> Workload:
     return Workload("flat", FLAT, rows)
 
 
-def ints(count: int = 100_000) -> Workload:
+def ints(count: int) -> Workload:
     """Ten Int64 columns, from one digit to 62 bits."""
     r = random.Random(SEED + 2)
     rows = [
@@ -216,7 +115,7 @@ _WORDS = [
 ]
 
 
-def documents(count: int = 20_000) -> Workload:
+def documents(count: int) -> Workload:
     """Events of a code host: nested objects, string and number arrays, an array of commits."""
     r = random.Random(SEED + 3)
     rows: list[tuple[Any, ...]] = []
@@ -261,7 +160,7 @@ def documents(count: int = 20_000) -> Workload:
     return Workload("documents", [("doc", "JSON")], rows)
 
 
-def arrays(count: int = 20_000) -> Workload:
+def arrays(count: int) -> Workload:
     """A map of ten labels, twenty floats, a tuple."""
     r = random.Random(SEED + 4)
     schema = [
@@ -282,7 +181,7 @@ def arrays(count: int = 20_000) -> Workload:
     return Workload("arrays", schema, rows)
 
 
-def sparse(count: int = 5_000) -> Workload:
+def sparse(count: int) -> Workload:
     """A JSON column with 1,000 distinct paths, 10 of them in each row; each path keeps its type."""
     r = random.Random(SEED + 5)
     names = [f"{_WORDS[k % len(_WORDS)]}.attr_{k:03d}" for k in range(1000)]
@@ -301,15 +200,30 @@ def sparse(count: int = 5_000) -> Workload:
     return Workload("sparse", [("doc", "JSON")], rows)
 
 
-ALL: dict[str, Callable[[], Workload]] = {
-    make.__name__: make for make in (spans, flat, ints, documents, arrays)
-}
-# As many rows as are about one Native block, or a third of one.
-FORMATS: dict[str, Callable[[], Workload]] = {
-    "spans": lambda: spans(9_000),
-    "documents": lambda: documents(7_000),
-    "flat": lambda: flat(40_000),
-    "ints": lambda: ints(50_000),
-    "arrays": lambda: arrays(11_000),
-    "sparse": sparse,
-}
+# --- wide and deep numbers ---------------------------------------------------------------------------
+
+
+def wide(count: int) -> Workload:
+    """Two hundred columns: a table of measurements with some labels; a fifth of the Nullable ones is NULL."""
+    r = random.Random(SEED + 7)
+    kinds: list[tuple[str, int, Callable[[], Any]]] = [
+        ("Float64", 80, lambda: round(r.gauss(0, 100), 3)),
+        ("Int64", 40, lambda: r.randrange(-(10**9), 10**9)),
+        ("UInt32", 30, lambda: r.randrange(10**6)),
+        ("Nullable(Float64)", 20, lambda: None if r.random() < 0.2 else r.random()),
+        ("LowCardinality(String)", 15, lambda: r.choice(_WORDS)),
+        ("String", 10, lambda: f"value-{r.randrange(10**6)}"),
+        ("DateTime('UTC')", 5, lambda: EPOCH_NS // 10**9 + r.randrange(86400)),
+    ]
+    makers = [(type_, make) for type_, number, make in kinds for _ in range(number)]
+    r.shuffle(makers)
+    rows = [tuple(make() for _, make in makers) for _ in range(count)]
+    return Workload("wide", [(f"c{k:03d}", type_) for k, (type_, _) in enumerate(makers)], rows)
+
+
+def embeddings(count: int) -> Workload:
+    """A vector of 768 Float32 in each row, as a list of Python floats that a Float32 holds exactly."""
+    r = random.Random(SEED + 8)
+    pool = struct.unpack("4096f", struct.pack("4096f", *[r.gauss(0, 0.05) for _ in range(4096)]))
+    rows = [(i, r.choices(pool, k=768)) for i in range(count)]
+    return Workload("embeddings", [("id", "UInt64"), ("vector", "Array(Float32)")], rows)

@@ -27,6 +27,12 @@ hypothesis.settings.register_profile("default", deadline=None, max_examples=100)
 hypothesis.settings.register_profile("ci", deadline=None, max_examples=400)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
+
+def times(ordinarily: int, fully: int) -> int:
+    """How often to try something: what costs much runs in full with the profile "ci" alone."""
+    return fully if os.environ.get("HYPOTHESIS_PROFILE") == "ci" else ordinarily
+
+
 # What the `python` field of a vector may use.
 NAMES = {
     "datetime": dt.datetime,

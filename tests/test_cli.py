@@ -353,7 +353,7 @@ def peak_memory(code: str, *arguments: object) -> int:
 def test_garbage_without_newlines_is_no_memory_bomb(tmp_path: Path) -> None:
     garbage = tmp_path / "garbage.jsonl"
     with garbage.open("wb") as file:
-        file.truncate(3 << 29)  # sparse: takes no disk
+        file.truncate(3 << 27)  # sparse: takes no disk
     code = (
         "import sys\n"
         "from rowbinary.cli._formats import JsonLines\n"
@@ -417,9 +417,9 @@ def test_interrupted(engine: Any, tmp_path: Path, number: signal.Signals) -> Non
         stdin=subprocess.PIPE,
     )  # fmt: skip
     assert running.stdin
-    running.stdin.write("".join(f'{{"a":{n}}}\n' for n in range(400_000)))
-    running.stdin.flush()
-    time.sleep(2)
+    running.stdin.write("".join(f'{{"a":{n}}}\n' for n in range(50_000)))
+    running.stdin.flush()  # all but what a pipe holds has been read
+    time.sleep(0.5)
     running.send_signal(number)
     output, complaint = running.communicate(timeout=30)
     assert (output, complaint) == ("", "rowbinary: interrupted; nothing was inserted\n")

@@ -6,7 +6,8 @@ import io
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import pytest
 from clients import PAD, Facade, Kind, Target, big_rows, eventually
@@ -20,6 +21,16 @@ CHUNK = 1039  # rows of big_rows in a chunk of 1 MiB
 PLACES = {"at once": 0, "in the first chunk": 3, "at a chunk's end": CHUNK, "later": 2600}
 OLD = ("lz4", "zstd", "none", "http-gzip")
 COMPRESSIONS = (*OLD, "http-lz4", "http-zstd")
+
+
+def at(places: Iterable[Any], *compressions: str) -> list[Any]:
+    """Places in the rows, compressions: the less usual ones at the last of the places, at others slow."""
+    *_, last = places
+    return [
+        pytest.param(place, one, marks=[pytest.mark.slow] if one not in OLD[::2] and place != last else [])
+        for place in places
+        for one in compressions
+    ]
 
 
 class Own(Exception):
@@ -61,8 +72,7 @@ def check_nothing_stored(client: Facade, target: Target, table: str) -> None:
     assert target.lines(f"SELECT a, s FROM {table}") == [["99", "next"]]
 
 
-@pytest.mark.parametrize("compression", COMPRESSIONS)
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(("place", "compression"), at(PLACES, *COMPRESSIONS))
 def test_rows_that_fail_store_nothing(
     rows_client: Facade, target: Target, table: str, compression: str, place: str
 ) -> None:
@@ -74,8 +84,17 @@ def test_rows_that_fail_store_nothing(
     check_nothing_stored(rows_client, target, table)
 
 
-@pytest.mark.parametrize("compression", ["lz4", "none"])
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize(
+    ("error", "compression"),
+    [
+        pytest.param(
+            error, one, marks=[pytest.mark.slow] if one == "none" and error not in ERRORS[::4] else []
+        )
+        for error in ERRORS
+        for one in ("lz4", "none")
+    ],
+    ids=lambda one: one if isinstance(one, str) else type(one).__name__,
+)
 def test_the_error_of_the_rows_comes_out_as_it_is(
     rows_client: Facade, target: Target, table: str, compression: str, error: BaseException
 ) -> None:
@@ -111,8 +130,7 @@ def test_errors_that_are_no_exceptions(
     check_nothing_stored(client, target, table)
 
 
-@pytest.mark.parametrize("compression", ["lz4", "none", "http-gzip"])
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(("place", "compression"), at(PLACES, "lz4", "none", "http-gzip"))
 def test_rows_that_do_not_fit_store_nothing(
     rows_client: Facade, target: Target, table: str, compression: str, place: str
 ) -> None:
@@ -140,8 +158,7 @@ class BrokenFile(io.BytesIO):
         return super().read(size)
 
 
-@pytest.mark.parametrize("compression", COMPRESSIONS)
-@pytest.mark.parametrize("size", [1, CHUNK, 3 * CHUNK])
+@pytest.mark.parametrize(("size", "compression"), at([1, CHUNK, 3 * CHUNK], *COMPRESSIONS))
 def test_bytes_that_fail_on_a_rows_edge_store_nothing(
     client: Facade, target: Target, table: str, compression: str, size: int
 ) -> None:
@@ -260,8 +277,7 @@ def test_one_block_has_no_note(client: Facade, target: Target, table: str) -> No
 # --- Ctrl-C
 
 
-@pytest.mark.parametrize("compression", ["lz4", "none", "http-gzip"])
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(("place", "compression"), at(PLACES, "lz4", "none", "http-gzip"))
 def test_keyboard_interrupt_in_the_rows(
     target: Target, table: str, compression: str, place: str, connect: Connect
 ) -> None:

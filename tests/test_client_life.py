@@ -100,8 +100,8 @@ def test_many_threads_share_a_client(target: Target, table: str, compression: st
 
     def work(client: Client, number: int) -> None:
         try:
-            for turn in range(20):
-                first = (number * 20 + turn) * 2000
+            for turn in range(10):
+                first = (number * 10 + turn) * 2000
                 count = 1500 if turn % 5 == 0 else 10  # some of several chunks
                 client.insert(table, ((first + n, PAD) for n in range(count)))
         except BaseException as error:
@@ -114,7 +114,7 @@ def test_many_threads_share_a_client(target: Target, table: str, compression: st
         for thread in threads:
             thread.join(60)
     assert not failures
-    expected = 8 * (4 * 1500 + 16 * 10)
+    expected = 8 * (2 * 1500 + 8 * 10)
     assert target.lines(f"SELECT count(), uniqExact(a) FROM {table}") == [[str(expected)] * 2]
 
 

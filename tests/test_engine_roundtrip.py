@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import canonical
 import pytest
-from conftest import implementations, load, value_of
+from conftest import implementations, load, times, value_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import documents, schemas, type_texts, values_of
@@ -24,6 +24,8 @@ SETTINGS = (
     "allow_experimental_time_time64_type = 1, allow_experimental_qbit_type = 1, "
     "allow_suspicious_fixed_string_types = 1"
 )
+EXAMPLES = settings(max_examples=times(40, 100))
+MANY = settings(max_examples=400)
 
 
 class Table:
@@ -74,26 +76,41 @@ def check_roundtrip(table: Table, columns: list[tuple[str, str]], rows: list[Any
     assert canonical.rows(table.select(), types) == canonical.rows(sent, types)
 
 
-@given(st.data())
-def test_random_rows(table: Table, data: st.DataObject) -> None:
+def check_random_rows(table: Table, data: st.DataObject) -> None:
     columns = data.draw(schemas())
     rows = data.draw(st.lists(st.tuples(*(values_of(text) for _, text in columns)), max_size=6))
     check_roundtrip(table, columns, rows, data.draw(st.sampled_from(FORMATS)))
 
 
-@given(
-    type_texts.flatmap(
-        lambda text: st.tuples(st.just(text), st.lists(values_of(text), min_size=1, max_size=20))
-    )
-)
-def test_many_values_of_one_type(table: Table, case: tuple[str, list[Any]]) -> None:
-    text, values = case
+def check_one_type(table: Table, data: st.DataObject) -> None:
+    text = data.draw(type_texts)
+    values = data.draw(st.lists(values_of(text), min_size=1, max_size=20))
     check_roundtrip(table, [("c", text)], [(value,) for value in values], "RowBinaryWithNamesAndTypes")
 
 
-@given(st.lists(documents("JSON"), min_size=1, max_size=12))
-def test_documents(table: Table, values: list[Any]) -> None:
+def check_documents(table: Table, data: st.DataObject) -> None:
+    values = data.draw(st.lists(documents("JSON"), min_size=1, max_size=12))
     check_roundtrip(table, [("j", "JSON")], [(value,) for value in values], "RowBinary")
+
+
+RANDOM = pytest.mark.parametrize("check", [check_random_rows, check_one_type, check_documents])
+
+
+@RANDOM
+@EXAMPLES
+@given(data=st.data())
+def test_random(table: Table, check: Callable[[Table, st.DataObject], None], data: st.DataObject) -> None:
+    check(table, data)
+
+
+@pytest.mark.slow
+@RANDOM
+@MANY
+@given(data=st.data())
+def test_more_random(
+    table: Table, check: Callable[[Table, st.DataObject], None], data: st.DataObject
+) -> None:
+    check(table, data)
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -128,22 +145,43 @@ def canonical_or_state(body: bytes, types: list[str], vectors: list[dict[str, An
 # --- rendered values ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("vector", load("values.jsonl"), ids=lambda v: f"{v['type']}={v['python']}"[:80])
-def test_same_as_the_literal(table: Table, vector: dict[str, Any]) -> None:
-    """The stored value prints as the SQL literal of the vector does."""
-    if vector["type"] in ("Nullable(Nothing)", "Array(Nothing)"):
+VALUES = load("values.jsonl")
+
+
+def printed(vector: dict[str, Any], name: str) -> tuple[str, str]:
+    """Expressions for what the column `name` and the literal of the vector print."""
+    if vector["type"].startswith("AggregateFunction"):
+        return f"lower(hex({name}))", f"'{vector['hex']}'"
+    return f"toString({name})", f"toString(CAST({vector['sql']} AS {vector['type']}))"
+
+
+@pytest.fixture(scope="module")
+def as_one_row(table: Table) -> bytes:
+    """A byte for each vector: whether it is printed as its literal when all of them are one row."""
+    names = {n: f"c{n}" for n, vector in enumerate(VALUES) if "(Nothing)" not in vector["type"]}
+    columns = [(name, VALUES[n]["type"]) for n, name in names.items()]
+    table.create(", ".join(f"{name} {text}" for name, text in columns))
+    table.insert(encode(columns, [tuple(value_of(VALUES[n]) for n in names)]))
+    pairs = [printed(VALUES[n], names[n]) if n in names else ("0", "1") for n in range(len(VALUES))]
+    return table.select(", ".join(f"isNotDistinctFrom({one}, {other})" for one, other in pairs))
+
+
+@pytest.mark.parametrize(
+    "number", range(len(VALUES)), ids=lambda n: f"{VALUES[n]['type']}={VALUES[n]['python']}"[:80]
+)
+def test_same_as_the_literal(table: Table, as_one_row: bytes, number: int) -> None:
+    """The stored value prints as the SQL literal of the vector does; when not, it is looked at alone."""
+    vector = VALUES[number]
+    if "(Nothing)" in vector["type"]:
         pytest.skip("no type of a table column")
+    assert len(as_one_row) == len(VALUES)
+    if as_one_row[number]:
+        return
     columns = [("c", vector["type"]), ("marker", "UInt8")]
     table.create(f"c {vector['type']}, marker UInt8")
     table.insert(encode(columns, [(value_of(vector), 1)]))
-    if vector["type"].startswith("AggregateFunction"):
-        assert table.select("hex(c)", "TSVRaw").strip().decode().lower() == vector["hex"]
-        return
-    shown = table.select("toString(c), marker", "TSVRaw")
-    wanted = table.engine.query(
-        f"SELECT toString(CAST({vector['sql']} AS {vector['type']})), 1 SETTINGS {SETTINGS}", "TSVRaw"
-    ).bytes()
-    assert shown == wanted
+    one, other = printed(vector, "c")
+    assert table.select(f"{one}, marker", "TSVRaw") == table.select(f"{other}, 1", "TSVRaw")
 
 
 # --- the golden inserts -------------------------------------------------------------------------
@@ -227,7 +265,7 @@ def stored_from_text(table: Table, column: str, text: str) -> bytes | None:
     return table.select()
 
 
-@settings(max_examples=250)
+@settings(max_examples=times(80, 250))
 @given(
     _json_documents,
     st.sampled_from(

@@ -37,19 +37,18 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{PROGRAMS}", "PYTHONHASHSEED": "0"}
 
 
-@pytest.mark.parametrize(
-    "program",
-    [
-        "failing_rows.py",
-        "error_handlers.py",
-        "abandoned.py",
-        "good_rows.py",
-        "native_rows.py",
-        "out_of_memory.py",
-    ],
-)
-def test_nothing_is_kept(program: str, impl: str) -> None:
-    run(program, impl)
+# Programs that do the same again and again, as many rounds as make a leak of any size stand out.
+ROUNDS = ["failing_rows.py", "error_handlers.py", "abandoned.py", "good_rows.py", "native_rows.py"]
+
+
+@pytest.mark.parametrize("share", ["0.2", pytest.param("1", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("program", ROUNDS)
+def test_nothing_is_kept(program: str, share: str, impl: str) -> None:
+    run(program, impl, share)
+
+
+def test_nothing_is_kept_when_memory_runs_out(impl: str) -> None:
+    run("out_of_memory.py", impl)
 
 
 def test_constant_memory(impl: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from collections.abc import Callable, Iterator
@@ -201,6 +202,17 @@ def bench_of(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Bench]]
         yield find
 
 
+@functools.cache
+def end_of_a_block(bench: Bench, kind: Kind) -> int:
+    """Where the first frame of the stream ends in the body."""
+    with Recorder(bench.server.port) as proxy, Facade(kind, f"http://127.0.0.1:{proxy.port}") as client:
+        cell = bench.cell()
+        assert client.insert("faults", rows_of(cell, "stream"), format="Native").rows == ROWS["stream"]
+        pieces = [len(f"{len(one):x}") + len(one) + 4 for one in proxy.inserts[0].chunks]
+    assert len(pieces) > 2
+    return pieces[0]
+
+
 @pytest.mark.parametrize("how", ["fin", "rst", "half-close"])
 @pytest.mark.parametrize("place", [-1, 0, 1, 2])
 @pytest.mark.parametrize("name", ["server18", "front"])
@@ -215,12 +227,7 @@ def test_cuts_around_the_end_of_a_block(
     """Around the end of a frame, where a block has one byte left; nothing of it may be stored."""
     monkeypatch.setattr(_api, "DEFAULT_NATIVE_CHUNK", 1 << 20)  # so that a stream of some MB has blocks
     bench = bench_of(name)
-    with Recorder(bench.server.port) as proxy, Facade(kind, f"http://127.0.0.1:{proxy.port}") as client:
-        cell = bench.cell()
-        assert client.insert("faults", rows_of(cell, "stream"), format="Native").rows == ROWS["stream"]
-        pieces = [len(f"{len(one):x}") + len(one) + 4 for one in proxy.inserts[0].chunks]
-    assert len(pieces) > 2
-    at = pieces[0] + place
+    at = end_of_a_block(bench, kind) + place
     plan = half_close(at, "body") if how == "half-close" else cut(at, "body", mode=how)
     with bench.client(kind, plan, retries=0, **LONG) as client:
         cell = bench.cell()

@@ -167,9 +167,20 @@ def test_more_sparse_documents(data: st.DataObject) -> None:
     check_sparse_documents(data)
 
 
-@pytest.mark.parametrize("count", [1, WATCHED - 1, WATCHED, WATCHED + 1, 5 * WATCHED])
-@pytest.mark.parametrize("step", [1, SPARSE - 1, SPARSE, SPARSE + 1, 1000])
-@pytest.mark.parametrize("most", [0, 1, 2, 1024])
+@pytest.mark.parametrize(
+    ("count", "step", "most"),
+    [
+        pytest.param(
+            count,
+            step,
+            most,
+            marks=[pytest.mark.slow] if most == 2 or (count > 2 * WATCHED and most != 1) else [],
+        )
+        for count in (1, WATCHED - 1, WATCHED, WATCHED + 1, 5 * WATCHED)
+        for step in (1, SPARSE - 1, SPARSE, SPARSE + 1, 1000)
+        for most in (0, 1, 2, 1024)
+    ],
+)
 def test_the_edge_of_sparse(count: int, step: int, most: int) -> None:
     rows = [{"all": n, **({"p": [n, "x"][n // step % 2]} if n % step == 0 else {})} for n in range(count)]
     column = f"JSON(max_dynamic_types=1, max_dynamic_paths={most})"
@@ -297,7 +308,9 @@ def call(encoder: Encoder, name: str, argument: Any) -> Any:
     return getattr(encoder, name)(argument)
 
 
-@pytest.mark.parametrize("chunk_bytes", [1, 100, 1 << 14, 1 << 20, 1 << 24])
+@pytest.mark.parametrize(
+    "chunk_bytes", [1, 100, 1 << 14, 1 << 20, pytest.param(1 << 24, marks=pytest.mark.slow)]
+)
 def test_long_bodies(chunk_bytes: int) -> None:
     """Blocks and chunks end with the same rows."""
     count = 70_000 if chunk_bytes > 100 else 1000

@@ -6,6 +6,7 @@ below, which shares nothing with the library; so are the library's results.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import decimal
 import enum
@@ -20,7 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import load
+from conftest import load, times
 
 from rowbinary import _types as t
 from rowbinary import typed
@@ -321,7 +322,7 @@ def random_date_text(pick: random.Random) -> str:
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Australia/Lord_Howe"])
 def test_dates_as_the_engine_reads_them(engine: Any, zone: str) -> None:
     pick = random.Random(f"dates {zone}")
-    texts = [random_date_text(pick) for _ in range(20_000)]
+    texts = [random_date_text(pick) for _ in range(times(5000, 20_000))]
     create(engine, "i UInt32, j JSON(max_dynamic_paths=0)")  # shared data: no memory from row to row
     engine.query(f"SET session_timezone = '{zone}'")
     try:
@@ -335,7 +336,7 @@ def test_dates_as_the_engine_reads_them(engine: Any, zone: str) -> None:
         found = retype_string(text, UTC if zone == "UTC" else zoneinfo.ZoneInfo(zone))
         assert leaf(text if found is None else found) == expected, text
         seen += found is not None
-    assert seen > 3000  # the generator does make dates
+    assert seen > 0.15 * len(texts)  # the generator does make dates
 
 
 @pytest.mark.parametrize(
@@ -442,7 +443,7 @@ def test_arrays_as_the_engine_stores_them(engine: Any, max_paths: int, max_types
     pick = random.Random(f"arrays {max_paths}")
     json_type = f"JSON(max_dynamic_paths={max_paths}, max_dynamic_types={max_types})"
     seen = set()
-    for _ in range(70):
+    for _ in range(times(20, 70)):
         values = [ArrayMaker(pick).array(pick.choice([0, 1, 2, 3, 4])) for _ in range(60)]
         for value, expected in zip(values, stored_at_paths(engine, values, json_type), strict=True):
             found = inferred(value, max_paths, max_types)
@@ -598,31 +599,30 @@ VALUES: list[Any] = json.loads(
 )
 
 # Where ours refuses and the engine stores something that the type does not allow or nobody meant.
-STRICTER = {("Decimal(9, 2)", "1.2.3.4"), ("Decimal(9, 2)", "001.2.3.4"), ("Decimal(9, 2)", "1.2.3.256")}
-STRICTER |= {("Decimal(38, 10)", text) for text in ("1.2.3.4", "001.2.3.4", "1.2.3.256", "2026.1.1")}
-STRICTER |= {("Decimal(9, 2)", "2026.1.1")}
+STRICTER = {("Decimal(38, 10)", text) for text in ("1.2.3.4", "001.2.3.4", "1.2.3.256", "2026.1.1")}
+STRICTER |= {("Decimal(9, 2)", text) for _, text in STRICTER}
+ALONE = "max_insert_block_size = 1, input_format_parallel_parsing = 0, input_format_allow_errors_num = 1000"
 
 
 @pytest.mark.parametrize("type_text", TYPES)
 def test_typed_paths_as_the_engine_fills_them(engine: Any, type_text: str) -> None:
     type_ = parse_type(type_text)
     create(engine, f"i UInt32, j JSON(a {type_text})")
-    accepted = {}
+    rows = [{"i": i, "j": {"a": v}} for i, v in enumerate(VALUES) if (type_text, str(v)) not in STRICTER]
+    # Each in a block of its own; in an insert of its own where an error ends it, or memory could be kept.
+    single = any(word in type_text for word in ("JSON", "Dynamic", "Decimal"))
+    for batch in [[row] for row in rows] if single else [rows]:
+        with contextlib.suppress(EngineRefusedError):
+            insert(engine, batch, f"text_inference SETTINGS {ALONE}")
+    reader = Reader(bytes(engine.query("SELECT i, j.a FROM text_inference ORDER BY i", "RowBinary").bytes()))
+    assert reader.data
     for i, value in enumerate(VALUES):
-        if (type_text, value if isinstance(value, str) else None) in STRICTER:
-            with pytest.raises(BadValue):
-                coerce(value, type_)
-            continue
-        try:
-            insert(engine, [{"i": i, "j": {"a": value}}])
-            accepted[i] = value
-        except EngineRefusedError:
+        if reader.data[reader.position :].startswith(struct.pack("<I", i)):
+            assert (reader.number(4), tree(coerce(value, type_), type_)) == (i, reader.value(type_)), value
+        else:
             with pytest.raises(BadValue):
                 print(type_text, value, "->", coerce(value, type_))
-    assert accepted
-    reader = Reader(bytes(engine.query("SELECT j.a FROM text_inference ORDER BY i", "RowBinary").bytes()))
-    for value in accepted.values():
-        assert tree(coerce(value, type_), type_) == reader.value(type_), value
+    assert reader.position == len(reader.data)
 
 
 def test_coerce_examples() -> None:

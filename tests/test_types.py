@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import pathlib
 import random
 import sys
 import time
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from conftest import VECTORS, times
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +20,6 @@ from rowbinary._parse import MAX_DEPTH, parse_type
 from rowbinary._types import Alias, Dynamic, Enum, Tuple, Type, Variant, quote, quote_identifier
 from rowbinary.errors import SchemaError
 
-VECTORS = pathlib.Path(__file__).parent / "vectors" / "values.jsonl"
 PERMISSIVE = (
     "allow_suspicious_low_cardinality_types = 1",
     "allow_suspicious_variant_types = 1",
@@ -314,7 +313,7 @@ def test_print_and_parse_again(text: str) -> None:
 
 
 def vectors() -> list[dict[str, Any]]:
-    lines = VECTORS.read_text(encoding="utf-8").splitlines()
+    lines = (VECTORS / "values.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) > 400
     return [json.loads(line) for line in lines]
 
@@ -859,14 +858,14 @@ def spelled(draw: st.DrawFn) -> str:
     return "".join(parts)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=times(100, 300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(spelled())
 def test_printing_is_a_fixed_point(text: str) -> None:
     parsed = parse_type(text)
     assert str(parse_type(str(parsed))) == str(parsed)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=times(20, 60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(texts=st.lists(spelled(), min_size=15, max_size=30))
 def test_engine_agrees_on_random_types(engine: Engine, texts: list[str]) -> None:
     assert [str(parse_type(text)) for text in texts] == engine.columns(texts)

@@ -38,7 +38,7 @@ AT = dt.datetime(2020, 1, 1, tzinfo=Zone())
 BIG = "x" * 10_000
 deep: object = 1
 for _ in range(200):
-    deep = {"a": [deep]}
+    deep = {"a": {"b": {"c": [deep]}}}
 CASES = [
     ("UInt8", -1),
     ("UInt8", Fails()),

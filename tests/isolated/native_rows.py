@@ -4,7 +4,7 @@ import itertools
 import sys
 from typing import Any
 
-from common import assert_no_growth, rss
+from common import assert_no_growth, rss, share
 
 import rowbinary
 from rowbinary import DEFAULT, Encoder, typed
@@ -56,10 +56,13 @@ assert_no_growth(work, 100)
 
 endless = Encoder("j JSON, u UInt8", format="Native", implementation=implementation, on_error=lambda *_: None)
 
+BAD_ROWS = round(20_000 * share())
+LONG = round(10 / share())  # as many bytes of keys, however many rows
+
 
 def fail(first: int) -> None:
-    for number in range(first, first + 20_000):
-        endless.write_row(({f"key {number}" * 10: 1, "o": {f"null {number}" * 10: None}}, "bad"))
+    for number in range(first, first + BAD_ROWS):
+        endless.write_row(({f"key {number}" * LONG: 1, "o": {f"null {number}" * LONG: None}}, "bad"))
 
 
 fail(0)

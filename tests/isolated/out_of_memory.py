@@ -9,9 +9,9 @@ import rowbinary
 implementation = sys.argv[1]
 encoder = rowbinary.Encoder("s String, n UInt8", implementation=implementation)
 encoder.write_row(("first", 1))
-large = b"x" * (300 << 20)
+large = b"x" * (100 << 20)
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()  # noqa: PTH123, SIM115
-resource.setrlimit(resource.RLIMIT_AS, (used + (200 << 20), resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_AS, (used + (60 << 20), resource.RLIM_INFINITY))
 for _ in range(3):
     try:
         encoder.write_row((large, 2))

@@ -1,0 +1,130 @@
+"""The benchmarks measure the same work: what every contender sends is stored as the same rows."""
+
+from __future__ import annotations
+
+import importlib
+import pathlib
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+BENCHMARKS = pathlib.Path(__file__).resolve().parent.parent / "benchmarks"
+MODULES = ["engine", "goals", "measuring", "page", "peers", "registry", "results"]
+WORKLOADS = [
+    "spans", "loadgen", "service", "documents", "flat", "ints", "arrays", "wide", "embeddings", "sparse",
+]  # fmt: skip
+ROWS = 50
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Any]:
+    """The modules of benchmarks/, which are no package."""
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        yield SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES})
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+
+
+@pytest.fixture(scope="module")
+def engine(bench: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    pytest.importorskip("chdb")
+    engine = bench.engine.Engine(tmp_path_factory.mktemp("bodies"))
+    yield engine
+    engine.close()
+
+
+def test_workloads(bench: Any) -> None:
+    assert list(bench.registry.ALL) == WORKLOADS
+    assert set(bench.registry.INSERTED) <= set(WORKLOADS)
+    assert {name.removesuffix(", dict rows") for name in bench.goals.RATIOS} <= set(WORKLOADS)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_contenders_store_the_same_rows(name: str, bench: Any, engine: Any) -> None:
+    workload = bench.registry.ALL[name].make(ROWS)
+    contenders, absent = bench.peers.all_of(workload)
+    assert all("ModuleNotFoundError" in why or "ImportError" in why for why in absent.values()), absent
+    wanted, types = engine.stored(workload, contenders[bench.peers.ROWS])
+    assert len(wanted) == ROWS
+    for contender in contenders.values():
+        if not contender.format:
+            continue
+        rows, their_types = engine.stored(workload, contender)
+        assert bench.engine.differences(workload, wanted, rows) == [], contender.name
+        if contender.name.startswith("rowbinary") and contender.name != bench.peers.TEXT:
+            assert types == their_types, contender.name
+
+
+def test_differences_are_found(bench: Any) -> None:
+    workload = bench.registry.ALL["documents"].make(2)
+    same, other = b'[{"a":{"b":1}}]', b'[{"a":{"b":2}}]'
+    found = bench.engine.differences(workload, [same, same], [same, other])
+    assert found == ["doc: 1 of 2 rows, $.a.b: 2 instead of 1"]
+    assert bench.engine.differences(workload, [same, same], [same]) == ["1 rows instead of 2"]
+    assert bench.engine.kinds_that_differ([b'[{"a":"Int64"}]'], [b'[{"a":"Bool"}]']) == [
+        "same values; a is Bool instead of Int64, in 1 of 1 rows"
+    ]
+
+
+def test_neighbours_are_compared(bench: Any) -> None:
+    """Every ratio is of a call and the one right before it."""
+    calls: list[str] = []
+    cells = {
+        "ours": bench.measuring.Cell(bench.measuring.repeat(lambda: calls.append("ours"))),
+        "theirs": bench.measuring.Cell(bench.measuring.repeat(lambda: calls.append("theirs")), ("ours",)),
+    }
+    found = bench.measuring.measure(cells, bench.measuring.Pace(rounds=3, cell=0.0001))
+    assert list(found["theirs"].ratios) == ["ours"]
+    assert len(found["theirs"].ratios["ours"]) == len(found["theirs"].cpu) == 3
+    assert len(found["ours"].cpu) == 6
+    assert set(calls) == {"ours", "theirs"}
+
+
+def invented(bench: Any) -> Any:
+    """Results of a run that never was."""
+    peers, results = bench.peers, bench.results
+    found = results.Found(rows=10, columns=22, block_rows=10, auto="Native", checked_rows=10)
+    for factor, name in enumerate((peers.NATIVE, peers.ROWS, peers.CYTHON, peers.RUST, peers.ARRAY), 1):
+        ratios = {ours: [factor * 1.0, factor * 2.0] for ours in (peers.NATIVE, peers.ROWS) if ours != name}
+        found.encode[name] = results.Figures([factor * 1.0], [factor * 1.0], ratios, ratios, 100, 50)
+    for name in (peers.NATIVE, peers.ROWS, peers.CYTHON):
+        found.null[name] = found.encode[name]
+    found.equal = [peers.NATIVE]
+    found.different = {peers.CYTHON: ["<a>: 1 & 2"]}
+    run = results.Results(machine={"date": "2026-01-01", "minutes": "1"}, versions={"Python": "3"})
+    run.workloads = {"spans": found}
+    run.streams = {"Native": results.Stream(5_000_000, 10**9, 40 << 20, 9.0)}
+    run.blocks = {"spans": results.Block(10, 100, 250, 400)}
+    run.columnar = {"ints from NumPy": {"ours": found.encode[peers.NATIVE]}}
+    return run
+
+
+def test_page_and_chart(bench: Any, tmp_path: pathlib.Path) -> None:
+    run = invented(bench)
+    page, picture = bench.page.write(run, tmp_path)
+    text = page.read_text()
+    assert "| RowBinary to clickhouse-connect: spans | 9x | 4.50x (3.00 to 6.00) | **no** |" in text
+    assert "Native | under 32 MiB | 40.0 MiB | **no** |" in text
+    assert "client + engine, spans: Native to clickhouse-connect | at most 1/8 | 1/3.00 | **no** |" in text
+    assert "ints from NumPy" in text
+    for line in text.splitlines():
+        assert not line.startswith("|") or line.endswith("|")
+    root = ET.fromstring(picture.read_text())
+    assert root.tag.endswith("svg")
+    assert any("<a>" not in (element.text or "") for element in root.iter())
+    assert "met" in bench.page.summary(run)
+
+
+def test_results_can_be_kept(bench: Any, tmp_path: pathlib.Path) -> None:
+    run = invented(bench)
+    run.save(tmp_path / "new" / "results.json")
+    assert bench.results.load(tmp_path / "new" / "results.json") == run
+    empty = bench.results.Results()
+    assert "## Goals" in bench.page.document(empty)
+    assert bench.page.chart.draw(empty).startswith("<svg")
