@@ -8,6 +8,7 @@ import ipaddress
 import json
 import os
 import pathlib
+import re
 import uuid
 import zoneinfo
 from collections.abc import Iterator
@@ -31,6 +32,11 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default")
 def times(ordinarily: int, fully: int) -> int:
     """How often to try something: what costs much runs in full with the profile "ci" alone."""
     return fully if os.environ.get("HYPOTHESIS_PROFILE") == "ci" else ordinarily
+
+
+def shown(value: object) -> str:
+    """The id of a parameter: its repr without an address, which would be another in every process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", ascii(value))
 
 
 # What the `python` field of a vector may use.

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
+from conftest import shown
 from hypothesis import given
 from hypothesis import strategies as st
 from server18 import Server18
@@ -338,7 +339,7 @@ def test_texts_of_settings(value: Any, text: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [None, b"x", [1], {}, object(), "\0", "a\0b", "a\n\0", "\ud800", "a\udfffb"],
-    ids=ascii,
+    ids=shown,
 )
 def test_values_that_no_setting_has(value: Any) -> None:
     with pytest.raises(ValueError, match="setting 'name'"):

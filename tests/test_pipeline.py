@@ -16,6 +16,7 @@ from typing import Any
 
 import lz4.frame
 import pytest
+from conftest import shown
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import schemas, values_of
@@ -238,7 +239,7 @@ def test_a_real_file(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", bytearray(), memoryview(b""), [], [b"", b""], iter(()), io.BytesIO()], ids=repr
+    "data", [b"", bytearray(), memoryview(b""), [], [b"", b""], iter(()), io.BytesIO()], ids=shown
 )
 def test_nothing_is_an_end(data: object) -> None:
     source = BytesSource(data)

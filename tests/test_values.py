@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import shown
 from strategies import Color, Indexed, Label, Level, Mapped, Record
 
 from rowbinary import EncodeError, encode_rows, typed
@@ -198,7 +199,7 @@ TAKEN: list[tuple[str, Any, bytes]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("number", range(len(TAKEN)), ids=lambda n: f"{TAKEN[n][0]}={TAKEN[n][1]!r}"[:70])
+@pytest.mark.parametrize("number", range(len(TAKEN)), ids=lambda n: shown_as(*TAKEN[n][:2]))
 def test_taken(impl: str, number: int) -> None:
     column, value, expected = TAKEN[number]
     assert encode_rows([("c", column)], [(value,)], implementation=impl) == expected
@@ -304,9 +305,7 @@ REFUSED: list[tuple[str, Any, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "number", range(len(REFUSED)), ids=lambda n: f"{REFUSED[n][0]}={REFUSED[n][1]!r}"[:70]
-)
+@pytest.mark.parametrize("number", range(len(REFUSED)), ids=lambda n: shown_as(*REFUSED[n][:2]))
 def test_refused(impl: str, number: int) -> None:
     column, value, reason = REFUSED[number]
     with pytest.raises(EncodeError) as caught:
