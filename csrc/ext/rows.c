@@ -15,13 +15,14 @@ static int write_flagged(rb_encoder *e, Py_ssize_t column, PyObject *cell)
     return e->no_default && e->no_default[column] ? -1 : 0; /* the reference writes a value */
 }
 
-/* A cell that is nothing but a value. */
-static inline int write_plain(rb_encoder *e, Py_ssize_t column, PyObject *cell)
+/* A cell that is nothing but a value.  What is the same for all cells comes as an argument: what is written
+ * could be the encoder itself for all the compiler knows. */
+static RB_INLINE int write_plain(rb_encoder *e, rb_buffer *out, const rb_node *node, Py_ssize_t *length, PyObject *cell)
 {
     e->array_count = -1;
-    int failed = rb_write_common(e, &e->chunk.out, e->nodes[column], cell);
-    if (e->lengths)
-        e->lengths[column] = e->array_count;
+    int failed = rb_write_common(e, out, node, cell);
+    if (length)
+        *length = e->array_count;
     return failed;
 }
 
@@ -49,12 +50,18 @@ static int write_tuple(rb_encoder *e, PyObject *row)
     Py_ssize_t count = e->columns;
     if (PyTuple_GET_SIZE(row) != count)
         return -1;
-    int plain = is_plain(e);
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *cell = PyTuple_GET_ITEM(row, i);
-        if (RB_UNLIKELY(plain ? write_plain(e, i, cell) : write_cell(e, i, cell)))
-            return -1;
+    if (!is_plain(e)) {
+        for (Py_ssize_t i = 0; i < count; i++)
+            if (RB_UNLIKELY(write_cell(e, i, PyTuple_GET_ITEM(row, i))))
+                return -1;
+        return 0;
     }
+    rb_buffer *out = &e->chunk.out;
+    const rb_node **nodes = e->nodes;
+    Py_ssize_t *lengths = e->lengths;
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (RB_UNLIKELY(write_plain(e, out, nodes[i], lengths ? lengths + i : NULL, PyTuple_GET_ITEM(row, i))))
+            return -1;
     return 0;
 }
 
@@ -97,6 +104,8 @@ static int write_dict(rb_encoder *e, PyObject *row)
     PyObject *key, *cell;
     rb_items items;
     int in_order = 1, plain = is_plain(e);
+    rb_buffer *out = &e->chunk.out;
+    Py_ssize_t *lengths = e->lengths;
     rb_items_open(e, &items, row);
     for (Py_ssize_t i = 0; i < e->columns; i++) {
         in_order = in_order && rb_items_next(&items, &key, &cell) && is_key_of(e, i, key);
@@ -111,7 +120,8 @@ static int write_dict(rb_encoder *e, PyObject *row)
         }
         found++;
         Py_INCREF(cell);
-        int failed = RB_LIKELY(plain) ? write_plain(e, i, cell) : write_cell(e, i, cell);
+        int failed = RB_LIKELY(plain) ? write_plain(e, out, e->nodes[i], lengths ? lengths + i : NULL, cell)
+                                      : write_cell(e, i, cell);
         Py_DECREF(cell);
         if (RB_UNLIKELY(failed || !rb_items_intact(e, &items)))
             return -1;

@@ -68,6 +68,7 @@ static rb_step *add(rb_encoder *e, rb_trail *trail, PyObject *key, rb_slot *slot
  * that is no plain str. */
 rb_step *rb_trail_search(rb_encoder *e, rb_trail *trail, PyObject *key)
 {
+    trail->misses++;
     if (!PyUnicode_CheckExact(key) || (2 * trail->count > trail->mask && grow(trail)))
         return NULL;
     uint32_t hash = key_hash(key), at = hash & trail->mask;

@@ -6,7 +6,8 @@
  * each step knows which one came after it last time.  So the usual key costs one comparison, its path one
  * copy; the next guess is a look-up by the hash that every key of a dict has.
  *
- * Nothing here is needed for the bytes to be right.  What is too long or too much is not remembered. */
+ * Nothing here is needed for the bytes to be right.  What is too long or too much is not remembered, and a
+ * trail whose guesses are wrong is left alone for a while. */
 #ifndef TRAIL_H
 #define TRAIL_H
 
@@ -14,6 +15,8 @@
 
 #define RB_PATH_ROOM 64    /* bytes of the longest path remembered, its length included */
 #define RB_MAX_STEPS 4096  /* of an encoder */
+#define RB_BAD_OBJECTS 8   /* after so many a trail rests */
+#define RB_TRAIL_REST 512
 
 typedef struct {
     PyObject *key;    /* an exact str; strong, so that its address means this text */
@@ -34,13 +37,41 @@ struct rb_trail {
     rb_step *steps;
     rb_slot *table;
     uint32_t count, mask;
-    uint32_t guess; /* the step that should come next */
-    uint32_t last;  /* the one that came last; it learns what came after it */
+    uint32_t guess;  /* the step that should come next */
+    uint32_t last;   /* the one that came last; it learns what came after it */
+    uint32_t misses; /* wrong guesses in the object being walked */
+    uint32_t bad;    /* objects in a row in which most were wrong */
+    uint32_t rest;   /* objects that are walked without the trail, as it leads nowhere */
 };
 
 rb_step *rb_trail_search(rb_encoder *e, rb_trail *trail, PyObject *key);
 rb_trail *rb_trail_of(rb_trail **place);
 void rb_trail_free(rb_trail *trail);
+
+/* The trail for the next object, NULL for none: keys that come in any order are written sooner than looked up. */
+static inline rb_trail *rb_trail_open(rb_trail *trail)
+{
+    if (!trail)
+        return NULL;
+    if (RB_UNLIKELY(trail->rest)) {
+        trail->rest--;
+        return NULL;
+    }
+    trail->misses = 0;
+    return trail;
+}
+
+/* After an object of `count` keys. */
+static inline void rb_trail_close(rb_trail *trail, Py_ssize_t count)
+{
+    if (!trail)
+        return;
+    trail->bad = 2 * (Py_ssize_t)trail->misses > count ? trail->bad + 1 : 0;
+    if (RB_UNLIKELY(trail->bad == RB_BAD_OBJECTS)) {
+        trail->bad = 0;
+        trail->rest = RB_TRAIL_REST;
+    }
+}
 
 /* The step of `key`; NULL when it is not remembered.  Valid until the next search. */
 static inline rb_step *rb_trail_step(rb_encoder *e, rb_trail *trail, PyObject *key)

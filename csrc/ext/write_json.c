@@ -290,6 +290,7 @@ static int walk(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *di
     PyObject *key, *value;
     rb_items items;
     rb_items_open(e, &items, dict);
+    trail = rb_trail_open(trail);
     while (rb_items_next(&items, &key, &value)) {
         rb_step *step = trail ? rb_trail_step(e, trail, key) : NULL;
         int failed;
@@ -311,6 +312,7 @@ static int walk(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *di
                 return -1;
         }
     }
+    rb_trail_close(trail, items.size);
     return 0;
 }
 

@@ -25,7 +25,7 @@ static inline Py_ssize_t rb_long_digits(PyObject *value, const digit **digits, i
 }
 
 /* Magnitude and sign of an exact int of at most 64 bits; 0 when it has more. */
-static inline int rb_long_parts(PyObject *value, uint64_t *magnitude, int *negative)
+static RB_INLINE int rb_long_parts(PyObject *value, uint64_t *magnitude, int *negative)
 {
     const digit *digits;
     switch (rb_long_digits(value, &digits, negative)) {
@@ -62,7 +62,7 @@ static inline int rb_long_small(PyObject *value, int64_t *out)
 }
 
 /* An exact int that fits a signed integer of `bits` bits. */
-static inline int rb_long_signed(PyObject *value, int bits, int64_t *out)
+static RB_INLINE int rb_long_signed(PyObject *value, int bits, int64_t *out)
 {
     uint64_t magnitude;
     int negative;
@@ -79,7 +79,7 @@ static inline int rb_long_signed(PyObject *value, int bits, int64_t *out)
     return 1;
 }
 
-static inline int rb_long_unsigned(PyObject *value, int bits, uint64_t *out)
+static RB_INLINE int rb_long_unsigned(PyObject *value, int bits, uint64_t *out)
 {
     int negative;
     if (!PyLong_CheckExact(value) || !rb_long_parts(value, out, &negative) || negative)
@@ -87,7 +87,7 @@ static inline int rb_long_unsigned(PyObject *value, int bits, uint64_t *out)
     return bits == 64 || *out >> bits == 0;
 }
 
-static inline int rb_put_signed(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value, int width)
+static RB_INLINE int rb_put_signed(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value, int width)
 {
     int64_t number;
     if (RB_UNLIKELY(!rb_long_signed(value, 8 * width, &number)))
@@ -95,7 +95,7 @@ static inline int rb_put_signed(rb_encoder *e, rb_buffer *out, const rb_node *no
     return rb_put(out, &number, (size_t)width); /* little-endian: the low bytes come first */
 }
 
-static inline int rb_put_unsigned(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value, int width)
+static RB_INLINE int rb_put_unsigned(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value, int width)
 {
     uint64_t number;
     if (RB_UNLIKELY(!rb_long_unsigned(value, 8 * width, &number)))
@@ -142,7 +142,7 @@ static inline int rb_as_double(PyObject *value, double *out)
     return 0;
 }
 
-static inline int rb_put_float64(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
+static RB_INLINE int rb_put_float64(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     double number;
     if (RB_UNLIKELY(!rb_as_double(value, &number)))
@@ -206,7 +206,7 @@ static inline int rb_put_bytes(rb_buffer *out, const void *data, Py_ssize_t size
 }
 
 /* A compact ASCII str, its length in front. */
-static inline int rb_put_ascii(rb_buffer *out, PyObject *text)
+static RB_INLINE int rb_put_ascii(rb_buffer *out, PyObject *text)
 {
     size_t size = (size_t)PyUnicode_GET_LENGTH(text);
     if (RB_UNLIKELY(size > (size_t)RB_MAX_STRING) || rb_need(out, size + RB_TEXT_ROOM))
@@ -220,14 +220,14 @@ static inline int rb_put_ascii(rb_buffer *out, PyObject *text)
 int rb_put_wide_str(rb_buffer *out, PyObject *text);
 
 /* An exact str, as UTF-8 with its length in front. */
-static inline int rb_put_str(rb_buffer *out, PyObject *text)
+static RB_INLINE int rb_put_str(rb_buffer *out, PyObject *text)
 {
     if (RB_LIKELY(PyUnicode_IS_COMPACT_ASCII(text)))
         return rb_put_ascii(out, text);
     return rb_put_wide_str(out, text);
 }
 
-static inline int rb_put_string(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
+static RB_INLINE int rb_put_string(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     if (RB_LIKELY(PyUnicode_CheckExact(value)))
         return rb_put_str(out, value);
@@ -243,7 +243,7 @@ static inline const rb_node *rb_plain(const rb_node *node)
 }
 
 /* rb_write_value for places where most of the time goes: the commonest types without a call. */
-static inline int rb_write_common(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
+static RB_INLINE int rb_write_common(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     node = rb_plain(node);
     rb_op op = node->op;
