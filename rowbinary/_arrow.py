@@ -99,11 +99,14 @@ def has_arrow(value: object) -> bool:
 
 def sources_of(value: Any) -> Iterator[Source]:
     """The batches of a table, frame or reader, the chunks of a column."""
+    if "Object" in map(str, (getattr(value, "dtype", ""), *getattr(value, "dtypes", ()))):
+        raise UnknownLayout("polars hands over the addresses of objects instead of what they are")
     if hasattr(value, "__arrow_c_stream__"):
         yield from _streamed(_taken(value.__arrow_c_stream__(), b"arrow_array_stream", _Stream))
         return
-    schema, array = value.__arrow_c_array__()
-    yield _source(_taken(schema, b"arrow_schema", _Schema), _taken(array, b"arrow_array", _Array))
+    first, second = value.__arrow_c_array__()
+    schema = _Memory(_taken(first, b"arrow_schema", _Schema))
+    yield _source(schema.structure, _taken(second, b"arrow_array", _Array))
 
 
 def _streamed(stream: Any) -> Iterator[Source]:
@@ -128,8 +131,9 @@ def _check(stream: Any, code: int) -> None:
 
 
 def _source(schema: Any, array: Any) -> Source:
+    keep = _Memory(array)  # before anything can be wrong with it
     source = _describe(schema, array)
-    source.keep = _Memory(array)
+    source.keep = keep
     return source
 
 
@@ -143,6 +147,8 @@ _FIXED: dict[str, tuple[Kind, int, str]] = {
     "I": ("uint", 4, ""),
     "l": ("int", 8, ""),
     "L": ("uint", 8, ""),
+    "_pli128": ("int", 16, ""),  # polars' own
+    "_plu128": ("uint", 16, ""),
     "e": ("float", 2, ""),
     "f": ("float", 4, ""),
     "g": ("float", 8, ""),

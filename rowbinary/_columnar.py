@@ -100,23 +100,24 @@ def iter_encode_columns(
     """
     options = make_options(format, json, naive, "error", extra, duplicate_paths)
     schema = Schema.of(schema)
-    limit = chunk_bytes or (DEFAULT_NATIVE_CHUNK if options.native else DEFAULT_CHUNK)
-    if not isinstance(limit, int) or limit < 1:
+    if chunk_bytes is None:
+        chunk_bytes = DEFAULT_NATIVE_CHUNK if options.native else DEFAULT_CHUNK
+    if not isinstance(chunk_bytes, int) or chunk_bytes < 1:
         raise ValueError(f"chunk_bytes must be a positive int, not {chunk_bytes!r}")
     rules: dict[str, Any] = {"json": json, "naive": naive, "duplicate_paths": duplicate_paths}
     names = schema.plan.names
     tables = batches(columns, names, ignore_extra=extra == "ignore")
     if kernels is None or (implementation or _impl.implementation) == "python":
         check_choice("implementation", implementation, (None, "c", "python"))  # type: ignore[arg-type]
-        rows = rows_of(tables, schema.plan.nodes)
+        rows = rows_of(tables, names, schema.plan.nodes)
         return iter_encode(
-            schema, rows, format=format, chunk_bytes=limit, implementation=implementation, **rules
+            schema, rows, format=format, chunk_bytes=chunk_bytes, implementation=implementation, **rules
         )
     check_choice("implementation", implementation, (None, "c"))  # type: ignore[arg-type]
     if options.native:
         from ._columnar_blocks import blocks
 
-        return blocks(schema, tables, rules, min(limit, BLOCK_BYTES))
+        return blocks(schema, tables, rules, min(chunk_bytes, BLOCK_BYTES))
     from ._columnar_rows import chunks
 
-    return chunks(schema, tables, rules, format, options.defaults, limit)
+    return chunks(schema, tables, rules, format, options.defaults, chunk_bytes)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import Any
 
-from ._columnar_parts import Part, Writer, fresh
+from ._api import Encoder
+from ._columnar_parts import Part, Rows, Writer, fresh
 from ._columns import LOW_CARDINALITY_VERSION
 from ._kernels import ffi, lib
 from ._native import BLOCK_ROWS
@@ -14,11 +15,9 @@ from ._plan import Node
 from ._schema import Schema
 from ._sources import Batch
 from ._varint import string, varint
+from .errors import EncodeError
 
 SAMPLE = 1024  # rows by which the size of a column is judged that only the row encoder can write
-
-_Rows = list[tuple[Part, int, int]]
-"""Rows of a block: of each part, from where and how many."""
 
 
 class _TooLongError(Exception):
@@ -31,28 +30,40 @@ def blocks(
     """Blocks of at most 65,536 rows and about `enough` bytes, whatever the batches are."""
     writer = Writer(schema, rules, native=True)
     parts = writer.parts(tables)
-    waiting: _Rows = []
-    ready = 0
-    more = True
-    while more or waiting:
-        while more and ready < BLOCK_ROWS:
-            part = next(parts, None)
-            if part is None:
-                more = False
-                break
-            waiting.append((part, 0, part.rows))
-            ready += part.rows
-        if not waiting:
+    waiting: Rows = []
+    ready, most = 0, BLOCK_ROWS
+    more: bool | Exception = True
+    while True:
+        while more is True and ready < BLOCK_ROWS:
+            more = _next_part(parts, waiting)
+            ready = sum(count for _, _, count in waiting)
+        if not ready:
             break
-        block, rows = _Block(writer, enough).fit(waiting, min(ready, BLOCK_ROWS))
+        tried = min(ready, most)
+        block, rows = _Block(writer, enough).fit(waiting, tried)
         waiting = _after(waiting, rows)
         ready -= rows
-        yield block
+        most = BLOCK_ROWS if rows == tried else 2 * rows  # to judge all that waits for each block takes long
+        if ready or not isinstance(more, Exception):
+            yield block
+    if isinstance(more, Exception):
+        raise more
 
 
-def _first(waiting: _Rows, rows: int) -> _Rows:
+def _next_part(parts: Iterator[Part], waiting: Rows) -> bool | Exception:
+    """Whether there was another part.  An error waits too, for there may be one in the rows before."""
+    try:
+        part = next(parts, None)
+    except Exception as error:
+        return error
+    if part is not None:
+        waiting.append((part, 0, part.rows))
+    return part is not None
+
+
+def _first(waiting: Rows, rows: int) -> Rows:
     """The first `rows` of what is waiting."""
-    found: _Rows = []
+    found: Rows = []
     for part, start, count in waiting:
         if rows > 0:
             found.append((part, start, min(count, rows)))
@@ -60,9 +71,9 @@ def _first(waiting: _Rows, rows: int) -> _Rows:
     return found
 
 
-def _after(waiting: _Rows, rows: int) -> _Rows:
+def _after(waiting: Rows, rows: int) -> Rows:
     """What is waiting behind the first `rows`."""
-    found: _Rows = []
+    found: Rows = []
     for part, start, count in waiting:
         taken = min(rows, count)
         rows -= taken
@@ -81,33 +92,40 @@ class _Block:
         self.enough = enough
         self._refused: set[int] = set()  # columns of which kernels refused a value
         self._sizes: dict[int, int] = {}  # of the fast columns, in bytes
+        self._samples: dict[int, int] = {}  # bytes of the first rows of slow columns
+        self._slow: dict[int, tuple[int, bytes]] = {}  # what the row encoder wrote of so many rows
 
-    def fit(self, waiting: _Rows, rows: int) -> tuple[bytes, int]:
+    def fit(self, waiting: Rows, rows: int) -> tuple[bytes, int]:
         """A block of at most `rows` rows that wait, and their number."""
         while True:
             chosen = _first(waiting, rows)
-            size = self._judge(chosen, rows)
-            if size > self.enough and rows > 1:
-                rows = max(1, min(rows * self.enough // size, rows - 1))
-                continue
             try:
+                size = self._judge(chosen, rows)
+                if size > self.enough and rows > 1:
+                    rows = max(1, min(rows * self.enough // size, rows - 1))
+                    continue
                 block = self._write(chosen, rows)
             except _TooLongError:
                 rows = max(1, rows // 2)
+            except EncodeError as error:
+                raise self.writer.first_error(chosen, error) from None
             else:
                 if block is not None:
                     return block, rows
 
-    def _judge(self, chosen: _Rows, rows: int) -> int:
+    def _judge(self, chosen: Rows, rows: int) -> int:
         """Bytes of the block, about."""
         columns = range(len(self.writer.nodes))
         fast = [i for i in columns if i not in self._refused and all(part.fast[i] for part, _, _ in chosen)]
         self._measure({index: _pieces(chosen, index) for index in fast})
         total = sum(self._sizes.values())
         if rows > SAMPLE:  # of fewer rows slow columns are simply tried
-            sample = _first(chosen, SAMPLE)
-            slow = (index for index in columns if index not in self._sizes)
-            total += sum(len(self._slow(sample, index, SAMPLE)) for index in slow) * rows // SAMPLE
+            slow = [index for index in columns if index not in self._sizes]
+            for index in slow:
+                if index not in self._samples:  # an encoder of its own: they remember what was usual
+                    encoder, sample = self.writer.new_encoder(index), _first(chosen, SAMPLE)
+                    self._samples[index] = len(self._written(encoder, sample, index, SAMPLE))
+            total += sum(self._samples[index] for index in slow) * rows // SAMPLE
         return total
 
     def _measure(self, pieces: dict[int, tuple[Any, int]]) -> None:
@@ -125,15 +143,17 @@ class _Block:
                 self._pieces, self._sizes = pieces, sizes
                 return
 
-    def _write(self, chosen: _Rows, rows: int) -> bytes | None:
+    def _write(self, chosen: Rows, rows: int) -> bytes | None:
         """The block; ``None`` if a kernel refused a value, so that its column has become a slow one."""
         columns: list[tuple[int, bytes]] = []  # with what stands before the values, or all of it
         for index, node in enumerate(self.writer.nodes):
             head = string(self.writer.names[index]) + string(node.text)
-            rest = _prefix(node) if index in self._sizes else self._slow(chosen, index, rows)
+            rest = _prefix(node) if index in self._sizes else self._slowly(chosen, index, rows)
             columns.append((index, head + rest))
         start = varint(len(columns)) + varint(rows)
         total = len(start) + sum(len(data) for _, data in columns) + sum(self._sizes.values())
+        if total > 2 * self.enough and rows > 1:
+            raise _TooLongError
         block, memory = fresh(total)
         ffi.memmove(memory, start, len(start))
         self._scratch.used = 0
@@ -149,21 +169,28 @@ class _Block:
                 at += size
         return block
 
-    def _slow(self, chosen: _Rows, index: int, rows: int) -> bytes:
-        """The column as the row encoder writes it: a block of its own without the head."""
-        writer, encoder = self.writer, self.writer.encoder(index)
+    def _slowly(self, chosen: Rows, index: int, rows: int) -> bytes:
+        """The column as the row encoder writes it."""
+        if self._slow.get(index, (0, b""))[0] != rows:
+            encoder = self.writer.encoder(index)
+            self._slow[index] = rows, self._written(encoder, chosen, index, rows)
+        return self._slow[index][1]
+
+    def _written(self, encoder: Encoder, chosen: Rows, index: int, rows: int) -> bytes:
+        """A block of one column without the head."""
         encoder.take()
         for part, start, count in chosen:
             for row in range(start, start + count):
-                writer.write(encoder, part, index, row)
+                self.writer.write(encoder, part, index, row)
         block = encoder.take()
-        head = varint(1) + varint(rows) + string(writer.names[index]) + string(writer.nodes[index].text)
+        name, node = self.writer.names[index], self.writer.nodes[index]
+        head = varint(1) + varint(rows) + string(name) + string(node.text)
         if not block.startswith(head):
             raise _TooLongError
         return block[len(head) :]
 
 
-def _pieces(chosen: _Rows, index: int) -> tuple[Any, int]:
+def _pieces(chosen: Rows, index: int) -> tuple[Any, int]:
     pieces = ffi.new("rb_piece[]", len(chosen))
     for place, (part, start, count) in enumerate(chosen):
         pieces[place].source = part.columns + index

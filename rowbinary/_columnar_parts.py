@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ._api import Encoder
+from ._badvalue import BadValue
 from ._compile import Compiler
 from ._kernels import ffi, lib
 from ._options import Format
@@ -38,57 +39,86 @@ class Part:
         ]
 
 
+Rows = list[tuple[Part, int, int]]
+"""Rows of several parts: of each, from where and how many."""
+
+
 class Writer:
     """What the two ways share: a schema, and the row encoder of each of its columns."""
 
     def __init__(self, schema: Schema, rules: dict[str, Any], *, native: bool):
         self.schema, self.rules, self.native = schema, rules, native
         self.names, self.nodes = schema.plan.names, schema.plan.nodes
+        self.format: Format = "Native" if native else "RowBinary"
         self._encoders: dict[int, Encoder] = {}
 
     def parts(self, tables: Iterator[Batch]) -> Iterator[Part]:
-        """Batches with rows, compiled and looked through for what concerns several columns."""
+        """Batches with rows, compiled; they end where the columns of a Nested have unequal lengths."""
         first = 0
         for batch in tables:
             if batch[0].length if batch else 0:
                 part = Part(self, batch, first)
-                self._check_nested(part)
-                yield part
+                error = self._check_nested(part)
                 first += part.rows
+                yield part
+                if error is not None:
+                    raise error
+
+    def new_encoder(self, column: int) -> Encoder:
+        """A row encoder of one column."""
+        one = Schema([(self.names[column], self.nodes[column].text)])
+        return Encoder(one, format=self.format, **self.rules)
 
     def encoder(self, column: int) -> Encoder:
         """The row encoder of one column."""
         if column not in self._encoders:
-            one = Schema([(self.names[column], self.nodes[column].text)])
-            form: Format = "Native" if self.native else "RowBinary"
-            self._encoders[column] = Encoder(one, format=form, **self.rules)
+            self._encoders[column] = self.new_encoder(column)
         return self._encoders[column]
 
     def write(self, encoder: Encoder, part: Part, column: int, index: int) -> None:
         """Let the row encoder write one value."""
-        value = value_of(part.batch[column], index, self.nodes[column])
+        row = part.first + index
+        value = value_of(part.batch[column], index, self.nodes[column], self.names[column], row)
         try:
             encoder.write_row((value,))
         except EncodeError as error:
-            raise _moved(error, part.first + index) from None
+            raise _moved(error, row) from None
 
-    def _check_nested(self, part: Part) -> None:
+    def first_error(self, rows: Rows, found: EncodeError) -> EncodeError:
+        """What is wrong in the first bad row: columns are written one by one, `found` may be of a later."""
+        encoder = Encoder(self.schema, format=self.format, **self.rules)
+        for part, start, count in rows:
+            for index in range(start, start + count):
+                row = part.first + index
+                if found.row is not None and row > found.row:
+                    return found
+                try:
+                    encoder.write_row(next(rows_of([_one(part.batch, index)], self.names, self.nodes, row)))
+                except EncodeError as error:
+                    return _moved(error, row)
+        return found
+
+    def _check_nested(self, part: Part) -> EncodeError | None:
         """Arrays of one Nested column have equal lengths in every row: else its encoder says so."""
+        found, unknown = None, EncodeError("")
         for group in self.schema.plan.nested:
             for column in group[1:]:
-                index = self._other_length(part, group[0], column)
-                if index < part.rows:
-                    row = next(rows_of(iter([_one(part.batch, index)]), self.nodes))
-                    try:
-                        Encoder(self.schema, **self.rules).write_row(row)
-                    except EncodeError as error:
-                        raise _moved(error, part.first + index) from None
+                index = self._other_length(part, group[0], column, 0)
+                while index < part.rows:
+                    error = self.first_error([(part, index, 1)], unknown)
+                    if error is not unknown:
+                        found, part.rows = error, index
+                        break
+                    index = self._other_length(part, group[0], column, index + 1)
+        return found
 
-    def _other_length(self, part: Part, one: int, other: int) -> int:
+    def _other_length(self, part: Part, one: int, other: int, start: int) -> int:
         if part.fast[one] and part.fast[other]:
-            return int(lib.rb_other_length(part.columns + one, part.columns + other, 0, part.rows))
-        sizes = (_size(part.batch[one], i) - _size(part.batch[other], i) for i in range(part.rows))
-        return next((index for index, difference in enumerate(sizes) if difference), part.rows)
+            return int(lib.rb_other_length(part.columns + one, part.columns + other, start, part.rows))
+        for index in range(start, part.rows):
+            if _size(part.batch[one], index) != _size(part.batch[other], index):
+                return index
+        return part.rows
 
 
 def _one(batch: Batch, index: int) -> Batch:
@@ -96,12 +126,15 @@ def _one(batch: Batch, index: int) -> Batch:
 
 
 def _size(source: Source, index: int) -> int:
-    """Elements of a list; of what is none, 0: its own column explains it."""
-    if source.kind == "list":
-        start, end = span(source, index)
-        return end - start
-    value = read(source, index, None)
-    return len(value) if hasattr(value, "__len__") else 0
+    """Elements of a list; -1 for what is none, or damaged: its own column explains it."""
+    try:
+        if source.kind == "list":
+            start, end = span(source, index)
+            return end - start
+        value = read(source, index, None)
+    except (BadValue, IndexError):
+        return -1
+    return len(value) if hasattr(value, "__len__") else -1
 
 
 def _moved(error: EncodeError, row: int) -> EncodeError:

@@ -16,7 +16,7 @@ from ._convert import DAY_SECONDS, MAX_TIME
 from ._kernels import ffi, lib
 from ._opcodes import WIDTHS, Op
 from ._plan import FLOAT_OPS, INTEGER_OPS, Node
-from ._sources import PER_SECOND, Source, is_null, read
+from ._sources import NANOSECONDS, PER_SECOND, Source, is_null, read
 from ._write import _MAX_DATE, _MAX_DATE32, _MIN_DATE32
 
 __all__ = ["Compiler", "utf8_of_ucs4"]
@@ -148,11 +148,13 @@ def _as_is(target: Any, width: int) -> bool:
 def _integer(compiler: Compiler, target: Any, source: Source, node: Node) -> bool:
     signed = node.op.name.startswith("INT")
     width = WIDTHS[node.op]
+    if source.unit == "bool":  # a byte that is neither 0 nor 1 is for the row encoder
+        return _whole(target, node, 0, 1)
     if source.kind == ("int" if signed else "uint") and source.width == width:
         return _as_is(target, width)
     if source.kind == "bits":
         target.load = lib.RB_BITS
-    elif source.kind not in ("int", "uint", "float"):
+    elif source.kind not in ("int", "uint", "float") or source.width == 16:
         return False
     high = 2 ** (8 * width - signed) - 1
     return _whole(target, node, -high - 1 if signed else 0, high)
@@ -162,7 +164,8 @@ def _integer(compiler: Compiler, target: Any, source: Source, node: Node) -> boo
 def _bool(compiler: Compiler, target: Any, source: Source, node: Node) -> bool:
     if source.kind == "bits":
         target.load = lib.RB_BITS
-    return source.kind in ("bits", "int", "uint") and _whole(target, node, 0, 1)
+    number = source.kind in ("int", "uint") and source.width <= 8
+    return (number or source.kind == "bits") and _whole(target, node, 0, 1)
 
 
 @_rule(*FLOAT_OPS)
@@ -171,13 +174,13 @@ def _float(compiler: Compiler, target: Any, source: Source, node: Node) -> bool:
     if source.kind == "float" and source.width == width and node.op is not Op.BFLOAT16:
         return _as_is(target, width)
     target.shape, target.width = lib.RB_REAL, width
-    return source.kind in ("int", "uint", "float")
+    return source.kind == "float" or _is_count(source)
 
 
 @_rule(Op.DECIMAL32, Op.DECIMAL64, Op.DECIMAL128, Op.DECIMAL256)
 def _decimal(compiler: Compiler, target: Any, source: Source, node: Node) -> bool:
     power = node.scale - source.scale
-    number = source.kind in ("int", "uint") and source.unit != "bool" and target.load != lib.RB_U64
+    number = _is_count(source) and target.load != lib.RB_U64
     if not (number or (source.kind == "decimal" and source.width <= 16)) or abs(power) > 38:
         return False
     target.shape, target.width, target.power = lib.RB_WIDE, node.size, power
@@ -237,7 +240,7 @@ def _ipv4(compiler: Compiler, target: Any, source: Source, node: Node) -> bool:
 
 
 def _is_count(source: Source) -> bool:
-    return source.kind in ("int", "uint") and source.unit != "bool"
+    return source.kind in ("int", "uint") and source.unit != "bool" and source.width <= 8
 
 
 @_rule(Op.DATE, Op.DATE32)
@@ -276,23 +279,11 @@ def _time(compiler: Compiler, target: Any, source: Source, node: Node) -> bool:
     return False
 
 
-_NANOSECONDS = {
-    "IntervalNanosecond": 1,
-    "IntervalMicrosecond": 10**3,
-    "IntervalMillisecond": 10**6,
-    "IntervalSecond": 10**9,
-    "IntervalMinute": 60 * 10**9,
-    "IntervalHour": 3600 * 10**9,
-    "IntervalDay": DAY_SECONDS * 10**9,
-    "IntervalWeek": 7 * DAY_SECONDS * 10**9,
-}
-
-
 @_rule(Op.INTERVAL)
 def _interval(compiler: Compiler, target: Any, source: Source, node: Node) -> bool:
     if _is_count(source):
         return _whole(target, node, _LEAST, _MOST)
-    length = _NANOSECONDS.get(node.type.family)
+    length = NANOSECONDS.get(node.type.family)
     target.exact = True
     if source.kind != "duration" or length is None:
         return False
@@ -311,7 +302,10 @@ def _coded(compiler: Compiler, target: Any, source: Source, node: Node) -> bool:
     target.children = child = ffi.new("rb_source[]", 1)
     target.child_count = 1
     compiler.keep.append(child)
-    take = compiler.labels if node.op in (Op.ENUM8, Op.ENUM16) else compiler.compile
+    enum = node.op in (Op.ENUM8, Op.ENUM16)
+    if enum and compiler.native and target.nullable and any(node.zero):
+        return False  # below NULL a block has the first label, kernels write zero bytes
+    take = compiler.labels if enum else compiler.compile
     if not take(child[0], values, node):
         return False
     target.width = child[0].width

@@ -15,10 +15,11 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
-from ._convert import EPOCH, zone
+from ._badvalue import BadValue
+from ._convert import DAY_SECONDS, EPOCH, zone
 from ._opcodes import Op
 from ._plan import Node
-from ._typed import DEFAULT
+from ._typed import DEFAULT, typed
 from .errors import EncodeError
 
 Kind = Literal[
@@ -32,6 +33,16 @@ Layout = Literal["", "ends", "views", "each", "padded"]
 Nulls = Literal["", "bits", "bytes", "least"]
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9, "D": 0}  # of units; a day is less than one
+NANOSECONDS = {
+    "IntervalNanosecond": 1,
+    "IntervalMicrosecond": 10**3,
+    "IntervalMillisecond": 10**6,
+    "IntervalSecond": 10**9,
+    "IntervalMinute": 60 * 10**9,
+    "IntervalHour": 3600 * 10**9,
+    "IntervalDay": DAY_SECONDS * 10**9,
+    "IntervalWeek": 7 * DAY_SECONDS * 10**9,
+}
 
 
 @dataclasses.dataclass
@@ -162,9 +173,11 @@ def _text(source: Source, index: int) -> bytes:
     if source.layout == "views":
         size, _, buffer, start = struct.unpack("<iiii", _memory(address, 16))
         if size > 12:
-            if not 0 <= buffer < len(source.pieces):
-                raise IndexError(f"there is no buffer {buffer}")
+            if not 0 <= buffer < len(source.pieces) or start < 0:
+                raise IndexError(f"there is no buffer {buffer}, or no byte {start} in it")
             return _memory(source.pieces[buffer] + start, size)
+        if size < 0:
+            raise IndexError(f"a text cannot have {size} bytes")
         return _memory(address + 4, size)
     data = _memory(address, source.width)
     return data.rstrip(b"\0") if source.layout == "padded" else data
@@ -182,11 +195,8 @@ def _container(source: Source, index: int, node: Node | None) -> Any:
     nodes: tuple[Node | None, ...] = node.children if node is not None else ()
     if source.kind == "struct":
         place = source.offset + index
-        nodes = nodes if len(nodes) == len(source.children) else (None,) * len(source.children)
-        if node is not None and node.names is not None:
-            by_name = dict(zip(node.names, node.children, strict=True))
-            nodes = tuple(by_name.get(name) for name in source.names)
-        values = [read(child, place, inner) for child, inner in zip(source.children, nodes, strict=True)]
+        inners = _fields(source, node)
+        values = [read(child, place, inner) for child, inner in zip(source.children, inners, strict=True)]
         positional = node is not None and node.op is Op.TUPLE and node.names is None
         return tuple(values) if positional else dict(zip(source.names, values, strict=True))
     start, end = span(source, index)
@@ -201,33 +211,94 @@ def _container(source: Source, index: int, node: Node | None) -> Any:
     return pairs if node is not None and node.op is Op.MAP else dict(pairs)
 
 
+def _fields(source: Source, node: Node | None) -> Sequence[Node | None]:
+    """The types that the fields of a struct are meant for."""
+    by_name: dict[str, Node] = {}
+    if node is not None and node.op is Op.MAP:
+        by_name = dict.fromkeys(source.names, node.children[1])
+    elif node is not None and node.json is not None:
+        by_name = node.json.typed
+    elif node is not None and node.names is not None:
+        by_name = dict(zip(node.names, node.children, strict=True))
+    elif node is not None and len(node.children) == len(source.children):
+        return node.children
+    return [by_name.get(name) for name in source.names]
+
+
 class Instant(dt.datetime):
     """A datetime with the nanoseconds beyond its microsecond, as pandas has them."""
 
     nanosecond = 0
 
+    def replace(self, *args: Any, **fields: Any) -> Instant:
+        """The same nanosecond, in another zone."""
+        changed = super().replace(*args, **fields)
+        changed.nanosecond = self.nanosecond
+        return changed
+
+    def astimezone(self, tz: dt.tzinfo | None = None) -> Instant:
+        """The same nanosecond, in another zone."""
+        changed = super().astimezone(tz)
+        changed.nanosecond = self.nanosecond
+        return changed
+
 
 def _moment(source: Source, index: int, node: Node | None) -> Any:
     """Dates, times, points in time and durations; an int of days or ticks where Python has no such value."""
-    count = _integer(source, index)
-    per_second = PER_SECOND[source.unit]
+    count, per_second = _integer(source, index), PER_SECOND[source.unit]
+    if source.kind == "time":
+        return _time(count, per_second, node)
+    if source.kind == "duration":
+        return _duration(count, per_second, node)
     try:
-        match source.kind:
-            case "date":
-                days = count if source.unit == "D" else count // (86_400 * per_second)
-                return dt.date(1970, 1, 1) + dt.timedelta(days)
-            case "time":
-                return _clock(count, per_second)
-            case "timestamp":
-                return _instant(count, per_second, source.zone, node)
+        if source.kind == "timestamp":
+            return _instant(count, per_second, source.zone, node)
+        days = count // (DAY_SECONDS * per_second) if per_second else count
+        day = dt.date(1970, 1, 1) + dt.timedelta(days)
     except OverflowError:
-        return count
+        return _beyond(count, per_second, node)
+    if source.zone is not None and node is not None and node.op in (Op.DATETIME, Op.DATETIME64):
+        return dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
+    return day
+
+
+def _beyond(count: int, per_second: int, node: Node | None) -> int:
+    """A point in time outside of Python's years, counted as the type counts."""
+    numerator, denominator = (count, per_second) if per_second else (count * DAY_SECONDS, 1)
+    match node.op if node is not None else None:
+        case Op.DATE | Op.DATE32:
+            return numerator // (denominator * DAY_SECONDS)
+        case Op.DATETIME | Op.DATETIME64:
+            scale: int = node.scale if node is not None else 0
+            return numerator * int(10**scale) // denominator
+    raise BadValue("a date or time outside of the years 1 to 9999")
+
+
+def _time(count: int, per_second: int, node: Node | None) -> Any:
+    if node is not None and node.op in (Op.TIME, Op.TIME64):
+        return _clock(count, per_second)
+    seconds, fraction = divmod(count, per_second)
+    nanoseconds = fraction * (10**9 // per_second)
+    if nanoseconds % 1000 or not 0 <= seconds < DAY_SECONDS:
+        return typed(_clock(count, per_second), "Time64(9)")
+    minutes, second = divmod(seconds, 60)
+    return dt.time(minutes // 60, minutes % 60, second, nanoseconds // 1000)
+
+
+def _duration(count: int, per_second: int, node: Node | None) -> Any:
+    if node is not None and node.op in (Op.TIME, Op.TIME64):
+        return _clock(count, per_second)
     nanoseconds = count * (10**9 // per_second)
-    if node is not None and node.op is Op.INTERVAL and node.type.family == "IntervalNanosecond":
-        return nanoseconds
-    if nanoseconds % 1000 or (node is not None and node.op in (Op.TIME, Op.TIME64)):
-        return _clock(count, per_second)  # no interval is so short, and its writer says so
-    return dt.timedelta(microseconds=nanoseconds // 1000)
+    if node is not None and node.op is Op.INTERVAL:
+        length = NANOSECONDS.get(node.type.family)
+        if length is not None and nanoseconds % length == 0:
+            return nanoseconds // length
+    try:
+        value = dt.timedelta(microseconds=nanoseconds // 1000)
+    except OverflowError:
+        raise BadValue("a duration of more days than Python's timedelta has") from None
+    # What is shorter is no multiple of the unit, which its writer says, or a time of nanoseconds.
+    return typed(_clock(count, per_second), "Time64(9)") if nanoseconds % 1000 else value
 
 
 def _clock(count: int, per_second: int) -> str:
@@ -254,16 +325,23 @@ def _instant(count: int, per_second: int, name: str | None, node: Node | None) -
     return value
 
 
-def rows_of(batches: Iterable[Batch], nodes: Sequence[Node]) -> Iterator[tuple[Any, ...]]:
-    """The rows of `batches` as the row encoder takes them."""
+def rows_of(
+    batches: Iterable[Batch], names: Sequence[str], nodes: Sequence[Node], first: int = 0
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of `batches` as the row encoder takes them; `first` is the number of the first."""
     for batch in batches:
+        columns = list(zip(batch, names, nodes, strict=True))
         for index in range(batch[0].length if batch else 0):
-            yield tuple(value_of(source, index, node) for source, node in zip(batch, nodes, strict=True))
+            yield tuple(value_of(source, index, node, name, first + index) for source, name, node in columns)
+        first += batch[0].length if batch else 0
 
 
-def value_of(source: Source, index: int, node: Node) -> Any:
-    """:func:`read`, for a cell."""
-    value = read(source, index, node)
-    if value is DEFAULT:
-        raise EncodeError("DEFAULT is for cells of rows, not of columns")
+def value_of(source: Source, index: int, node: Node, name: str, row: int) -> Any:
+    """:func:`read`, for a cell of column `name`."""
+    try:
+        value = read(source, index, node)
+        if value is DEFAULT:
+            raise BadValue("DEFAULT is for cells of rows, not of columns")
+    except (BadValue, IndexError) as error:
+        raise EncodeError(str(error), row=row, column=name) from None
     return value

@@ -17,7 +17,10 @@ from .errors import EncodeError
 def batches(table: Any, names: Sequence[str], *, ignore_extra: bool) -> Iterator[Batch]:
     """The columns `names` of `table`, which are found by name where it has names, else by position."""
     if _is_pandas(table, "DataFrame"):
-        table = {str(name): table[name] for name in _unique(table.columns)}
+        labels = list(map(str, table.columns))
+        if len(set(labels)) < len(labels):
+            raise EncodeError("the table has two columns of one name")
+        table = {label: table[name] for label, name in zip(labels, table.columns, strict=True)}
     elif getattr(getattr(table, "dtype", None), "names", None):
         table = {name: table[name] for name in table.dtype.names}
     elif has_arrow(table):
@@ -32,12 +35,6 @@ def batches(table: Any, names: Sequence[str], *, ignore_extra: bool) -> Iterator
         if len(columns) != len(names):
             raise EncodeError(f"{len(columns)} columns instead of {len(names)}")
     yield from aligned([list(chunks_of(column)) for column in columns], names)
-
-
-def _unique(labels: Any) -> Any:
-    if not labels.is_unique:
-        raise EncodeError("the frame has two columns of one name")
-    return labels
 
 
 def _check_names(found: Sequence[object], names: Sequence[str], ignore_extra: bool) -> None:
@@ -68,7 +65,8 @@ def _rows(source: Source, names: Sequence[str], ignore_extra: bool) -> Iterator[
 
 def part(source: Source, start: int, length: int) -> Source:
     """`length` values from `start` on."""
-    return dataclasses.replace(source, offset=source.offset + start, length=length, keep=source)
+    keep = source.keep if source.kind == "objects" else source
+    return dataclasses.replace(source, offset=source.offset + start, length=length, keep=keep)
 
 
 def aligned(columns: list[list[Source]], names: Sequence[str]) -> Iterator[Batch]:
@@ -102,7 +100,7 @@ def _cut(chunks: list[Source], ends: list[int]) -> Iterator[Source]:
 
 def chunks_of(column: Any) -> Iterator[Source]:
     """The sources of one column."""
-    if _is_pandas(column):
+    if _is_pandas(column) and hasattr(column, "dtype"):
         yield from _pandas(column)
     elif has_arrow(column):
         yield from sources_of(column)
@@ -128,13 +126,12 @@ def numpy_source(array: Any) -> Source:
     """A NumPy array; those of more dimensions are lists of equal lengths."""
     if array.ndim == 0:
         raise TypeError("a column has to have a dimension")
-    if getattr(array, "mask", None) is not None and hasattr(array, "filled"):  # numpy.ma
-        mask = array.mask if array.mask.ndim else array.mask | [False] * len(array)
-        return masked(numpy_source(array.data), mask)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     if array.ndim > 1:
         return _matrix(array)
+    if getattr(array, "mask", None) is not None and hasattr(array, "filled") and not array.dtype.names:
+        return _masked_array(array)
     source, width = _described(array), array.dtype.itemsize
     match array.dtype.kind:
         case "b":
@@ -157,6 +154,14 @@ def numpy_source(array: Any) -> Source:
         case _:
             return objects([_plain(value) for value in array])
     return source
+
+
+def _masked_array(array: Any) -> Source:
+    """An array of numpy.ma; fields of a structured one have masks of their own."""
+    if array.dtype.kind in "mM":
+        return numpy_source(array.filled(array.dtype.type("NaT")))
+    mask = array.mask if array.mask.ndim else array.mask | [False] * len(array)
+    return masked(numpy_source(array.data), mask)
 
 
 def _described(array: Any) -> Source:
@@ -191,10 +196,13 @@ def _moments(array: Any) -> Source:
         unit = "D"
     elif unit not in PER_SECOND or (letter, unit) == ("m", "D"):
         unit = "s"
-    source = _described(array.astype(f"{letter}8[{unit}]", copy=False))
+    converted = array.astype(f"{letter}8[{unit}]", copy=False)
+    if converted is not array and ((converted.astype(array.dtype) != array) & ~np.isnat(array)).any():
+        return objects([None if np.isnat(value) else value for value in array])  # it was too much for 64 bits
+    source = _described(converted)
     source.unit, source.nulls = unit, "least"
     source.kind = "duration" if letter == "m" else "date" if unit == "D" else "timestamp"
-    source.zone = "UTC" if source.kind == "timestamp" else None
+    source.zone = None if letter == "m" else "UTC"
     return source
 
 
@@ -223,17 +231,19 @@ def address(buffer: bytes | bytearray) -> int:
     return ctypes.addressof(ctypes.c_char.from_buffer(buffer)) if buffer else 0
 
 
+def _values_of(chunks: list[Source]) -> list[Any]:
+    return [read(chunk, index, None) for chunk in chunks for index in range(chunk.length)]
+
+
 def masked(source: Source, mask: Any) -> Source:
     """`source` with NULL where `mask`, an array of bools, is set."""
     if source.kind == "objects":
         pairs = zip(source.keep, mask.tolist(), strict=True)  # type: ignore[call-overload]
         return objects([None if null else value for value, null in pairs])
-    if source.offset or source.nulls or not mask.any():
-        return (
-            source
-            if not mask.any()
-            else objects([None if null else read(source, i, None) for i, null in enumerate(mask.tolist())])
-        )
+    if not mask.any():
+        return source
+    if source.offset or source.nulls:
+        return masked(objects(_values_of([source])), mask)
     nulls = bytes(mask.astype("u1"))
     return dataclasses.replace(source, nulls="bytes", validity=address(nulls), keep=(source.keep, nulls))
 
@@ -251,10 +261,11 @@ def _pandas(series: Any) -> Iterator[Source]:
     columns of objects; in a column of floats NaN is a number."""
     pd: Any = sys.modules["pandas"]
 
+    if not isinstance(series, pd.Series):
+        series = pd.Series(series)
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        codes = series.cat.codes if hasattr(series, "cat") else pd.Series(series.codes)
-        yield _categories(codes.to_numpy(), next(iter(chunks_of(dtype.categories))))
+        yield _categories(series.cat.codes.to_numpy(), list(chunks_of(dtype.categories)))
     elif isinstance(dtype, pd.DatetimeTZDtype):
         source = numpy_source(np_moments(series, dtype.unit))
         source.zone = str(dtype.tz)
@@ -279,6 +290,7 @@ def np_moments(series: Any, unit: str) -> Any:
     return np.asarray(series, dtype=f"datetime64[{unit}]")
 
 
-def _categories(codes: Any, values: Source) -> Source:
+def _categories(codes: Any, chunks: list[Source]) -> Source:
+    values = chunks[0] if len(chunks) == 1 else objects(_values_of(chunks))
     source = dataclasses.replace(numpy_source(codes), kind="coded", unit="i", children=(values,))
     return masked(source, codes < 0)

@@ -199,6 +199,10 @@ TAKEN: list[tuple[str, Any, bytes]] = [
 ]  # fmt: skip
 
 
+def shown_as(column: str, value: object) -> str:
+    return f"{column}={shown(value)}"[:70]
+
+
 @pytest.mark.parametrize("number", range(len(TAKEN)), ids=lambda n: shown_as(*TAKEN[n][:2]))
 def test_taken(impl: str, number: int) -> None:
     column, value, expected = TAKEN[number]

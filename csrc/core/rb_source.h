@@ -199,15 +199,23 @@ static inline int64_t rb_end_at(const rb_source *s, int64_t i)
     return at * s->each;
 }
 
+/* The elements, or bytes, from offset `start` to offset `end`; -1 when they are damaged. */
+static inline int64_t rb_between(int64_t start, int64_t end)
+{
+    return start < 0 || end < start ? -1 : end - start;
+}
+
 /* The bytes of text i and where they are; -1 when that cannot be. */
 static inline int64_t rb_text_at(const rb_source *s, int64_t i, const uint8_t **text)
 {
     int64_t size;
     if (s->load == RB_ENDS32 || s->load == RB_ENDS64) {
         int64_t start = rb_end_at(s, i);
-        size = rb_end_at(s, i + 1) - start;
+        size = rb_between(start, rb_end_at(s, i + 1));
+        if (size < 0 || size > RB_MAX_STRING)
+            return -1;
         *text = s->data + start;
-        return size >= 0 && size <= RB_MAX_STRING && start >= 0 ? size : -1;
+        return size;
     }
     const uint8_t *p = s->data + (s->offset + i) * s->stride;
     if (s->load == RB_VIEWS) {

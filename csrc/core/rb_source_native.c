@@ -25,9 +25,9 @@ static int piece_at(const walk *w, int64_t k, rb_piece *piece)
             piece->start = 0; /* there may be no memory to look into */
         } else if (s->shape == RB_LIST) {
             int64_t start = rb_end_at(s, piece->start);
-            piece->count = rb_end_at(s, piece->start + piece->count) - start;
+            piece->count = rb_between(start, rb_end_at(s, piece->start + piece->count));
             piece->start = start;
-            if (start < 0 || piece->count < 0)
+            if (piece->count < 0)
                 return -1;
         } else {
             piece->start += s->offset;
@@ -281,6 +281,8 @@ static int put_ends(walk *w, const rb_piece *piece, uint64_t *before)
     if (!piece->count)
         return 0;
     int64_t first = rb_end_at(s, piece->start), last = first;
+    if (first < 0)
+        return -1;
     for (int64_t i = 0; i < piece->count; i++) {
         int64_t end = rb_end_at(s, piece->start + i + 1);
         if (end < last)

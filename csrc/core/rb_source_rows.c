@@ -31,8 +31,8 @@ static int64_t elements_size(const rb_source *s, int64_t from, int64_t count)
 
 static int64_t list_size(const rb_source *s, int64_t i)
 {
-    int64_t start = rb_end_at(s, i), count = rb_end_at(s, i + 1) - start;
-    if (count < 0 || start < 0 || rb_is_null(s, i))
+    int64_t start = rb_end_at(s, i), count = rb_between(start, rb_end_at(s, i + 1));
+    if (count < 0 || rb_is_null(s, i))
         return -1;
     int64_t size = elements_size(&s->children[0], start, count);
     return size < 0 ? -1 : size + rb_varint_size((uint64_t)count);
@@ -73,13 +73,14 @@ static int add_sizes(const rb_source *s, int64_t from, int count, uint64_t *size
         return 0;
     }
     if (s->shape == RB_TEXT && !s->nulls && (s->load == RB_ENDS32 || s->load == RB_ENDS64)) {
-        int64_t start = rb_end_at(s, from), end, least = start < 0 ? -1 : 0;
-        for (int i = 0; i < count; i++, start = end) {
-            end = rb_end_at(s, from + i + 1);
-            least |= end - start;
-            sizes[i] += (uint64_t)(end - start) + rb_varint_size((uint64_t)(end - start)) + s->nullable;
+        uint64_t start = (uint64_t)rb_end_at(s, from), bad = start;
+        for (int i = 0; i < count; i++) {
+            uint64_t end = (uint64_t)rb_end_at(s, from + i + 1), size = end - start;
+            bad |= end | size | (RB_MAX_STRING - size);
+            sizes[i] += size + rb_varint_size(size) + s->nullable;
+            start = end;
         }
-        return least < 0 ? -1 : 0; /* a negative one leaves its sign */
+        return bad >> 63 ? -1 : 0; /* what is negative, or too long, leaves its sign */
     }
     for (int i = 0; i < count; i++) {
         int64_t size = cell_size(s, from + i);
@@ -140,8 +141,8 @@ static uint8_t *put_elements(const rb_source *s, int64_t from, int64_t count, ui
 
 static uint8_t *put_list(const rb_source *s, int64_t i, uint8_t *out, const uint8_t *limit)
 {
-    int64_t start = rb_end_at(s, i), count = rb_end_at(s, i + 1) - start;
-    if (count < 0 || start < 0 || limit - out < (int64_t)rb_varint_size((uint64_t)count))
+    int64_t start = rb_end_at(s, i), count = rb_between(start, rb_end_at(s, i + 1));
+    if (count < 0 || limit - out < (int64_t)rb_varint_size((uint64_t)count))
         return NULL;
     out = rb_put_varint(out, (uint64_t)count);
     return put_elements(&s->children[0], start, count, out, limit);
@@ -296,7 +297,8 @@ int rb_rows_write(const rb_source *columns, int64_t column_count, int marked, in
 int64_t rb_other_length(const rb_source *one, const rb_source *other, int64_t from, int64_t to)
 {
     for (int64_t i = from; i < to; i++)
-        if (rb_end_at(one, i + 1) - rb_end_at(one, i) != rb_end_at(other, i + 1) - rb_end_at(other, i))
+        if (rb_between(rb_end_at(one, i), rb_end_at(one, i + 1)) !=
+            rb_between(rb_end_at(other, i), rb_end_at(other, i + 1)))
             return i;
     return to;
 }
