@@ -11,6 +11,7 @@
 
 #define RB_LIKELY(x) __builtin_expect(!!(x), 1)
 #define RB_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define RB_INLINE inline __attribute__((always_inline)) /* where a call costs as much as what is called */
 #define RB_COLD __attribute__((noinline, cold))
 
 #define RB_MAX_ROW ((1 << 30) + (1 << 24)) /* _options.MAX_ROW */

@@ -1,7 +1,8 @@
 /* The open block of a Native encoder: rows come in, and go out together.
  *
- * A row is written cell by cell into the columns.  One that fails is cut out of them again and given to the
- * reference encoder, as in rows.c; what that writes is dealt out to the columns. */
+ * A row is written cell by cell into the columns, where some cells may be already (ahead.c).  One that fails
+ * is cut out of them again and given to the reference encoder, as in rows.c; what that writes is dealt out to
+ * the columns. */
 #include "column_json.h"
 
 /* rowbinary._native: a block ends with the row that brings it to one of these. */
@@ -13,6 +14,7 @@
 static void note_cells(rb_block *b)
 {
     b->fixed_size = b->text_size = 0;
+    b->ahead_most = RB_AHEAD;
     b->texts_count = 0;
     for (Py_ssize_t i = 0; i < b->columns_count; i++) {
         rb_column *c = b->columns[i];
@@ -20,7 +22,7 @@ static void note_cells(rb_block *b)
         rb_cell_kind kind = plain                                                  ? RB_CELL_PLAIN
                             : !b->absent[i] && c->shape == RB_COL_LOW_CARDINALITY ? RB_CELL_DICTIONARY
                                                                                   : RB_CELL_OTHER;
-        b->cells[i] = (rb_cell){kind, b->absent[i] ? NULL : c, c->node};
+        b->cells[i] = (rb_cell){kind, b->absent[i] ? NULL : c, c->node, kind != RB_CELL_OTHER};
         if (plain && c->shape == RB_COL_TEXT)
             b->texts[b->texts_count++] = c;
         else if (plain)
@@ -56,8 +58,9 @@ int rb_block_open(rb_encoder *e)
     b->columns = PyMem_Calloc(room, sizeof *b->columns);
     b->texts = PyMem_Calloc(room, sizeof *b->texts);
     b->cells = PyMem_Calloc(room, sizeof *b->cells);
+    b->rest = PyMem_Calloc(room, sizeof *b->rest);
     b->absent = PyMem_Calloc(room, 1);
-    return b->columns && b->texts && b->cells && b->absent ? open_columns(e) : -1;
+    return b->columns && b->texts && b->cells && b->rest && b->absent ? open_columns(e) : -1;
 }
 
 void rb_block_free(rb_encoder *e)
@@ -72,6 +75,7 @@ void rb_block_free(rb_encoder *e)
     PyMem_Free(b->columns);
     PyMem_Free(b->texts);
     PyMem_Free(b->cells);
+    PyMem_Free(b->rest);
     PyMem_Free(b->absent);
     PyMem_Free(b->touched);
     PyMem_Free(b);
@@ -140,6 +144,8 @@ static int RB_COLD cut_row(rb_block *b)
     note_counts(b);
     for (Py_ssize_t i = 0; i < b->columns_count; i++)
         failed |= rb_column_cut(b->columns[i], b->rows);
+    b->ahead = 0;
+    b->ahead_most = 1; /* and more when that goes well */
     untouch(b);
     b->text_size = texts_size(b);
     b->size = b->start;
@@ -209,6 +215,24 @@ static int RB_COLD take_by_reference(rb_encoder *e, PyObject *row, Py_ssize_t in
     return failed;
 }
 
+/* A row whose other cells were written ahead. */
+static int write_rest(rb_encoder *e, PyObject *row)
+{
+    if (rb_ahead_write_rest(e, row) || (e->grouped && rb_check_groups(e)))
+        return -1;
+    e->block->ahead--;
+    return 0;
+}
+
+/* There are no more rows of those that were written ahead. */
+void rb_block_end_ahead(rb_encoder *e)
+{
+    rb_block *b = e->block;
+    note_counts(b);
+    rb_ahead_cut(b);
+    b->text_size = texts_size(b);
+}
+
 static int write_row(rb_encoder *e, PyObject *row, Py_ssize_t index)
 {
     rb_block *b = e->block;
@@ -216,7 +240,8 @@ static int write_row(rb_encoder *e, PyObject *row, Py_ssize_t index)
     b->scratch.mark = 0;
     b->start = b->size;
     b->fault = RB_NO_FAULT;
-    if (RB_LIKELY(!rb_write_cells(e, row) && !note_plain(b)))
+    int failed = b->ahead ? write_rest(e, row) : rb_write_cells(e, row) || note_plain(b);
+    if (RB_LIKELY(!failed))
         return 0;
     cut_row(b);
     b->fault = RB_NO_FAULT; /* the reference finds its own */
@@ -304,7 +329,7 @@ int rb_block_close(rb_encoder *e)
     if (!b->rows)
         return 0;
     out->mark = before;
-    note_counts(b);
+    rb_block_end_ahead(e);
     if (put_block(e, out)) {
         out->p = out->start + before;
         if (!PyErr_Occurred())
@@ -316,6 +341,7 @@ int rb_block_close(rb_encoder *e)
     for (Py_ssize_t i = 0; i < b->columns_count; i++)
         rb_column_reset(b->columns[i]);
     forget_kinds(b);
+    note_cells(b);
     rb_memory_reset(&b->scratch, 0);
     return 0;
 }

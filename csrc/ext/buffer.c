@@ -1,20 +1,25 @@
 /* The buffer of rows, a chunk: a bytes object written in place, so that handing it out copies nothing.
  *
  * Fresh memory costs about as much as encoding into it (page faults), so the last two chunks are
- * remembered and written over once nobody else holds them. */
+ * remembered and written over once nobody else holds them; those of an encoder that goes, by the next. */
 #include "rowbinary.h"
 
 #define FIRST_SIZE ((Py_ssize_t)32 << 10)
 #define SLACK ((Py_ssize_t)8 << 10) /* room for the row that ends a chunk */
+#define LEFT ((Py_ssize_t)8 << 20) /* bytes of the chunks that encoders left behind, together */
+#define WORTH ((Py_ssize_t)64 << 10) /* malloc keeps smaller ones itself */
 
-/* A remembered chunk that nobody else still holds, with at least `room` bytes; else NULL. */
-static PyObject *reusable(rb_chunk *c, Py_ssize_t room, Py_ssize_t *has)
+static rb_spare left[RB_SPARES]; /* by those that are gone; the GIL guards it */
+
+/* A remembered chunk that nobody else still holds, with at least `room` bytes; else NULL.  None is taken that
+ * would stay half empty: rb_take would have to copy it. */
+static PyObject *reusable(rb_spare *spares, Py_ssize_t room, Py_ssize_t *has)
 {
     for (int i = 0; i < RB_SPARES; i++) {
-        PyObject *bytes = c->spares[i].bytes;
-        if (bytes && Py_REFCNT(bytes) == 1 && c->spares[i].room >= room) {
-            *has = c->spares[i].room;
-            c->spares[i].bytes = NULL;
+        PyObject *bytes = spares[i].bytes;
+        if (bytes && Py_REFCNT(bytes) == 1 && spares[i].room >= room && spares[i].room / 2 <= room) {
+            *has = spares[i].room;
+            spares[i].bytes = NULL;
             Py_SET_SIZE((PyVarObject *)bytes, *has);
             _Py_COMP_DIAG_PUSH
             _Py_COMP_DIAG_IGNORE_DEPR_DECLS
@@ -26,16 +31,33 @@ static PyObject *reusable(rb_chunk *c, Py_ssize_t room, Py_ssize_t *has)
     return NULL;
 }
 
-/* Remember a chunk that is handed out. */
-static void remember(rb_chunk *c, PyObject *bytes, Py_ssize_t room)
+/* Remember a chunk in place of the older of two; takes the reference. */
+static void remember(rb_spare *spares, PyObject *bytes, Py_ssize_t room)
 {
-    int oldest = c->spares[0].bytes ? 1 : 0;
-    if (c->spares[oldest].bytes) {
-        Py_DECREF(c->spares[0].bytes);
-        c->spares[0] = c->spares[1];
+    int place = spares[0].bytes ? 1 : 0;
+    if (spares[place].bytes) {
+        Py_DECREF(spares[0].bytes);
+        spares[0] = spares[1];
     }
-    c->spares[oldest].bytes = Py_NewRef(bytes);
-    c->spares[oldest].room = room;
+    spares[place] = (rb_spare){bytes, room};
+}
+
+/* Leave a chunk to the next encoder, unless there is none or it is too small or too large for that. */
+static void leave(rb_spare spare)
+{
+    Py_ssize_t together = spare.room;
+    if (!spare.bytes || spare.room < WORTH || spare.room > LEFT) {
+        Py_XDECREF(spare.bytes);
+        return;
+    }
+    for (int i = 0; i < RB_SPARES; i++)
+        together += left[i].bytes ? left[i].room : 0;
+    for (int i = 0; i < RB_SPARES && together > LEFT; i++)
+        if (left[i].bytes) {
+            together -= left[i].room;
+            Py_CLEAR(left[i].bytes);
+        }
+    remember(left, spare.bytes, spare.room);
 }
 
 /* A bytes object of another size, or NULL with the old one untouched: unlike _PyBytes_Resize, which
@@ -66,7 +88,9 @@ static int RB_COLD chunk_grow(rb_buffer *out, size_t need)
     Py_ssize_t wanted = c->bytes ? room + room / 2 : c->hint ? c->hint + SLACK : FIRST_SIZE;
     if (wanted < used + (Py_ssize_t)need)
         wanted = used + (Py_ssize_t)need + SLACK;
-    PyObject *bytes = c->bytes ? NULL : reusable(c, wanted, &wanted);
+    PyObject *bytes = c->bytes ? NULL : reusable(c->spares, wanted, &wanted);
+    if (!c->bytes && !bytes)
+        bytes = reusable(left, wanted, &wanted);
     if (!bytes)
         bytes = resized(c->bytes, wanted);
     if (!bytes)
@@ -86,9 +110,10 @@ void rb_chunk_init(rb_chunk *c)
 
 void rb_chunk_free(rb_chunk *c)
 {
-    Py_XDECREF(c->bytes);
+    rb_spare last = {c->bytes, c->out.end - c->out.start};
+    leave(last);
     for (int i = 0; i < RB_SPARES; i++)
-        Py_XDECREF(c->spares[i].bytes);
+        leave(c->spares[i]);
 }
 
 /* What the chunk holds; it is empty afterwards. */
@@ -108,7 +133,7 @@ PyObject *rb_take(rb_chunk *c)
         Py_SET_SIZE((PyVarObject *)bytes, size);
         PyBytes_AS_STRING(bytes)[size] = 0;
         if (size < RB_LARGE)
-            remember(c, bytes, room);
+            remember(c->spares, Py_NewRef(bytes), room);
         c->bytes = NULL;
         out->start = out->end = NULL;
     }

@@ -11,7 +11,7 @@
  * the order of their bytes; the others as they are met. */
 typedef struct {
     PyObject *key;           /* the key that it was reached with last, in the object `parent`; strong */
-    rb_column *fast;         /* where values with the tag `fast_tag` go; NULL when not known */
+    rb_column *fast;         /* where values of the sort `fast_sort` go (put_json.c); NULL when not known */
     rb_column *column;       /* a Dynamic; NULL when it never had one */
     size_t name;             /* its place in `names` */
     uint32_t parent;         /* a path, or RB_NO_PATH */
@@ -25,7 +25,7 @@ typedef struct {
         uint32_t waiting;    /* 1 + the last of those that wait in `waiting`, or 0 */
         uint32_t seen;       /* documents that its column knows of, the run included */
     };
-    uint8_t fast_tag;        /* `fast` has the discriminator `member` */
+    uint8_t fast_sort;       /* `fast` has the discriminator `member` */
     uint8_t member;
     uint8_t rule;            /* rb_rule */
     uint8_t active;          /* its values go into the column */
@@ -49,7 +49,8 @@ struct rb_json {
     void *memory;
     size_t room;
     uint32_t count;
-    uint32_t *table, mask;
+    uint32_t *table, mask;   /* 0 is free, else 1 + index */
+    uint32_t *recent;        /* as large: paths by the address of their key; behind the table */
     rb_buffer names;
     uint32_t *order;         /* paths of this block without the typed, in the order of first appearance */
     size_t order_count, order_room;
@@ -89,6 +90,12 @@ static inline rb_reader rb_json_value(const rb_json *j, size_t i)
     const uint8_t *start = j->values.start;
     size_t end = i + 1 < j->waiting_count ? j->waiting[i + 1].offset : rb_size(&j->values);
     return (rb_reader){start + j->waiting[i].offset, start + end};
+}
+
+/* Where the path that `key` led to from `parent` is noted, if it is. */
+static inline uint32_t *rb_json_recent(const rb_json *j, const PyObject *key, uint32_t parent)
+{
+    return &j->recent[((uintptr_t)key >> 4 ^ (uintptr_t)key >> 14 ^ parent) & j->mask];
 }
 
 /* Documents of one source have their paths in one order: the path that followed the last one before is

@@ -3,7 +3,7 @@
 
 static void fill_table(rb_json *j)
 {
-    memset(j->table, 0, ((size_t)j->mask + 1) * sizeof *j->table); /* 0 is free, else 1 + index */
+    memset(j->table, 0, 2 * ((size_t)j->mask + 1) * sizeof *j->table); /* and what is recent */
     for (uint32_t i = 0; i < j->count; i++) {
         uint32_t slot = j->paths[i].hash & j->mask;
         while (j->table[slot])
@@ -15,11 +15,12 @@ static void fill_table(rb_json *j)
 /* A table for `room` paths, a power of two.  Without memory the old one stays. */
 static int make_table(rb_json *j, size_t room)
 {
-    uint32_t *table = PyMem_Malloc(room * 2 * sizeof *table);
+    uint32_t *table = PyMem_Malloc(2 * room * 2 * sizeof *table);
     if (!table)
         return -1;
     PyMem_Free(j->table);
     j->table = table;
+    j->recent = table + room * 2;
     j->mask = (uint32_t)(room * 2 - 1);
     fill_table(j);
     return 0;

@@ -91,7 +91,10 @@ typedef struct {
     rb_cell_kind kind;
     rb_column *column;       /* NULL when the block leaves it out */
     const rb_node *node;
+    int ahead;               /* may be written ahead (ahead.c) */
 } rb_cell;
+
+#define RB_AHEAD 32 /* rows */
 
 /* The open block. */
 struct rb_block {
@@ -104,6 +107,10 @@ struct rb_block {
     Py_ssize_t texts_count;
     rb_column **texts;       /* their columns */
     size_t rows, size, start; /* rowbinary._columns.Gauge */
+    Py_ssize_t ahead, ahead_most; /* rows written ahead; how many may be next time */
+    size_t ahead_sizes[RB_AHEAD], *ahead_next; /* bytes of each; those of the next */
+    size_t ahead_fixed;       /* and bytes that all have */
+    Py_ssize_t *rest, rest_count; /* cells that are not written ahead */
     unsigned *calls;         /* those of the encoder */
     int json;
     int opening;             /* columns are being made for the schema */
@@ -199,6 +206,14 @@ int rb_append(rb_buffer *out, const rb_buffer *piece);
 int rb_column_put(rb_encoder *e, rb_column *c, PyObject *value);
 int rb_put_by_way_of_row(rb_encoder *e, rb_column *c, PyObject *value);
 
+/* ahead.c */
+Py_ssize_t rb_ahead_open(rb_encoder *e, PyObject *list, Py_ssize_t index, PyObject **rows);
+int rb_ahead_write_rest(rb_encoder *e, PyObject *row);
+void rb_ahead_cut(rb_block *b);
+
+/* put_many.c */
+Py_ssize_t rb_put_many(rb_column *c, PyObject *const *values, Py_ssize_t count);
+
 /* put_json.c */
 int rb_put_json(rb_encoder *e, rb_column *c, PyObject *value);
 
@@ -208,6 +223,7 @@ void rb_block_free(rb_encoder *e);
 int rb_block_put_other(rb_encoder *e, Py_ssize_t i, PyObject *cell);
 int rb_block_write(rb_encoder *e, PyObject *row, Py_ssize_t index);
 int rb_block_close(rb_encoder *e);
+void rb_block_end_ahead(rb_encoder *e);
 
 /* A cell of the row, into its column. */
 static inline int rb_block_put(rb_encoder *e, Py_ssize_t i, PyObject *cell)

@@ -36,6 +36,28 @@ static inline void rb_prefetch_table(PyObject *object)
     }
 }
 
+#define RB_FETCH_ITEMS 32 /* at most: of a long list or dict the walk fetches the rest */
+
+/* What a dict or list holds, whose places must have come. */
+static inline void rb_prefetch_items(PyObject *object)
+{
+    if (PyList_CheckExact(object)) {
+        Py_ssize_t count = PyList_GET_SIZE(object);
+        for (Py_ssize_t i = 0; i < count && i < RB_FETCH_ITEMS; i++)
+            __builtin_prefetch(PyList_GET_ITEM(object, i));
+    }
+#ifdef RB_DICT_ENTRIES
+    if (!PyDict_CheckExact(object) || ((PyDictObject *)object)->ma_values)
+        return;
+    PyDictKeysObject *keys = ((PyDictObject *)object)->ma_keys;
+    if (!DK_IS_UNICODE(keys))
+        return;
+    const PyDictUnicodeEntry *entries = DK_UNICODE_ENTRIES(keys);
+    for (Py_ssize_t i = 0; i < keys->dk_nentries && i < RB_FETCH_ITEMS; i++)
+        rb_prefetch(entries[i].me_value);
+#endif
+}
+
 static inline void rb_items_open(const rb_encoder *e, rb_items *it, PyObject *dict)
 {
     it->dict = dict;

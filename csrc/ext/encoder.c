@@ -1,6 +1,7 @@
 /* RowEncoder, the twin of rowbinary._encode.RowEncoder: rows from an iterator, chunks out. */
 #include "columns.h"
 #include "dict_items.h"
+#include "trail.h"
 
 #include <structmember.h>
 
@@ -87,25 +88,76 @@ static int fill_from_iterator(rb_encoder *e, PyObject *rows, Py_ssize_t limit, P
     return 0;
 }
 
-/* Dicts are scattered over memory, other cells mostly are not.  While one row is written ask for
- * the row four ahead, its documents two ahead and their tables one ahead. */
+/* What a cell or row holds besides itself: the table of a dict, the places of a list. */
+static inline void fetch_places(PyObject *object)
+{
+    if (PyDict_CheckExact(object))
+        rb_prefetch_table(object);
+    else if (PyList_CheckExact(object))
+        rb_prefetch(((PyListObject *)object)->ob_item);
+}
+
+/* Rows are scattered over memory, and each level of them can be fetched only when the one above has come.
+ * So while a row is written, rows further on are asked for: the row itself, then its cells, then what a
+ * container among them has places for, then what is in these. */
+static inline void fetch_tuples(const rb_encoder *e, PyObject **rows)
+{
+    for (int ahead = 1; ahead <= 3; ahead++)
+        if (!PyTuple_CheckExact(rows[ahead]) || PyTuple_GET_SIZE(rows[ahead]) != e->columns)
+            return;
+    const char *end = (const char *)&PyTuple_GET_ITEM(rows[4], e->columns);
+    for (const char *line = (const char *)rows[4]; line < end; line += 64)
+        __builtin_prefetch(line);
+    for (Py_ssize_t i = 0; i < e->columns; i++)
+        rb_prefetch(PyTuple_GET_ITEM(rows[3], i));
+    for (Py_ssize_t k = 0; k < e->container_count; k++) {
+        fetch_places(PyTuple_GET_ITEM(rows[2], e->containers[k]));
+        rb_prefetch_items(PyTuple_GET_ITEM(rows[1], e->containers[k]));
+    }
+}
+
+/* The table of a dict row has a place for each column behind its index, which has a byte or two for each. */
+static inline void fetch_row_table(const rb_encoder *e, PyObject *row)
+{
+    if (!PyDict_CheckExact(row))
+        return;
+    const char *table = (const char *)((PyDictObject *)row)->ma_keys;
+    Py_ssize_t size = 64 + e->columns * 18;
+    for (Py_ssize_t at = 0; at < size && at < 1024; at += 64)
+        __builtin_prefetch(table + at);
+}
+
 static inline void prefetch_rows(const rb_encoder *e, PyObject *list, Py_ssize_t i)
 {
     if (i + 4 >= PyList_GET_SIZE(list))
         return;
-    __builtin_prefetch(PyList_GET_ITEM(list, i + 4));
-    PyObject *near = PyList_GET_ITEM(list, i + 1), *far = PyList_GET_ITEM(list, i + 2);
-    if (!PyTuple_CheckExact(near) || !PyTuple_CheckExact(far)) {
-        rb_prefetch_table(near);
+    PyObject **rows = &((PyListObject *)list)->ob_item[i];
+    if (PyTuple_CheckExact(rows[0])) {
+        fetch_tuples(e, rows);
         return;
     }
-    for (Py_ssize_t k = 0; k < e->document_count; k++) {
-        Py_ssize_t column = e->documents[k];
-        if (column >= PyTuple_GET_SIZE(near) || column >= PyTuple_GET_SIZE(far))
-            return;
-        __builtin_prefetch(PyTuple_GET_ITEM(far, column));
-        rb_prefetch_table(PyTuple_GET_ITEM(near, column));
+    __builtin_prefetch(rows[4]);
+    fetch_row_table(e, rows[2]);
+    rb_prefetch_items(rows[1]);
+}
+
+/* The next rows of the list, of which some cells are written first (ahead.c). */
+static int fill_ahead(rb_encoder *e, PyObject *list, Py_ssize_t *index, Py_ssize_t limit, PyObject *on_error)
+{
+    PyObject *rows[RB_AHEAD];
+    Py_ssize_t count = rb_ahead_open(e, list, *index, rows);
+    int failed = 0;
+    for (Py_ssize_t k = 0; k < count && !failed && bytes_held(e) < limit; k++) {
+        if (*index >= PyList_GET_SIZE(list) || PyList_GET_ITEM(list, *index) != rows[k])
+            break; /* a row before changed the list */
+        prefetch_rows(e, list, (*index)++);
+        failed = take_row(e, rows[k], on_error);
     }
+    if (count)
+        rb_block_end_ahead(e);
+    for (Py_ssize_t k = 0; k < count; k++)
+        Py_DECREF(rows[k]);
+    return failed;
 }
 
 static int fill_from_list(rb_encoder *e, PyObject *list, Py_ssize_t *index, Py_ssize_t limit, PyObject *on_error,
@@ -115,6 +167,11 @@ static int fill_from_list(rb_encoder *e, PyObject *list, Py_ssize_t *index, Py_s
         if (*index >= PyList_GET_SIZE(list)) {
             *ended = 1;
             return 0;
+        }
+        if (e->block && e->block->ahead_most) {
+            if (RB_UNLIKELY(fill_ahead(e, list, index, limit, on_error)))
+                return -1;
+            continue;
         }
         prefetch_rows(e, list, *index);
         PyObject *row = Py_NewRef(PyList_GET_ITEM(list, (*index)++));
@@ -213,6 +270,11 @@ static int read_options(rb_encoder *e)
     return text < 0 || string < 0 || e->naive_utc < 0 || e->ignore_extra < 0 || e->defaults < 0;
 }
 
+static int is_container(const rb_node *node)
+{
+    return node->op == RB_OP_JSON || node->op == RB_OP_ARRAY || node->op == RB_OP_MAP;
+}
+
 /* The node structs of all columns.  They belong to Nodes, which the plan keeps alive. */
 static int read_columns(rb_encoder *e)
 {
@@ -231,23 +293,45 @@ static int read_columns(rb_encoder *e)
     for (Py_ssize_t i = 0; !failed && i < e->columns; i++) {
         e->nodes[i] = rb_node_of(PyTuple_GET_ITEM(nodes, i));
         failed = !e->nodes[i];
-        if (!failed && e->nodes[i]->op == RB_OP_JSON && e->document_count < RB_DOCUMENTS)
-            e->documents[e->document_count++] = i;
+        if (!failed && is_container(e->nodes[i]) && e->container_count < RB_CONTAINERS)
+            e->containers[e->container_count++] = i;
     }
     Py_XDECREF(nodes);
     return failed;
 }
 
+/* The groups one behind the other, with -1 behind each; -1 for a malformed plan. */
+static int list_groups(rb_encoder *e, PyObject *groups)
+{
+    for (Py_ssize_t g = 0; g < PyTuple_GET_SIZE(groups); g++) {
+        PyObject *group = PyTuple_GET_ITEM(groups, g);
+        size_t used = (size_t)(e->grouped_end - e->grouped), more = (size_t)PyTuple_GET_SIZE(group) + 1;
+        Py_ssize_t *moved = PyMem_Realloc(e->grouped, (used + more) * sizeof *moved);
+        if (!moved)
+            return -1;
+        e->grouped = moved;
+        e->grouped_end = moved + used;
+        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(group); i++) {
+            Py_ssize_t column = PyLong_AsSsize_t(PyTuple_GET_ITEM(group, i));
+            if (column < 0 || column >= e->columns)
+                return -1;
+            *e->grouped_end++ = column;
+        }
+        *e->grouped_end++ = -1;
+    }
+    return 0;
+}
+
 static int read_groups(rb_encoder *e)
 {
-    e->groups = PyObject_GetAttrString(e->plan, "nested");
-    if (!e->groups || !PyTuple_Check(e->groups))
-        return -1;
-    if (!PyTuple_GET_SIZE(e->groups))
-        return 0;
-    e->grouped = PyMem_Calloc((size_t)e->columns + 1, 1);
-    e->lengths = PyMem_Calloc((size_t)e->columns + 1, sizeof *e->lengths);
-    return !e->grouped || !e->lengths;
+    PyObject *groups = PyObject_GetAttrString(e->plan, "nested");
+    int failed = !groups || !PyTuple_Check(groups);
+    if (!failed && PyTuple_GET_SIZE(groups)) {
+        e->lengths = PyMem_Calloc((size_t)e->columns + 1, sizeof *e->lengths);
+        failed = !e->lengths || list_groups(e, groups);
+    }
+    Py_XDECREF(groups);
+    return failed;
 }
 
 /* Columns whose DEFAULT is written as a value: the server would get it wrong, or would have to be given
@@ -311,7 +395,6 @@ static int encoder_traverse(rb_encoder *e, visitproc visit, void *arg)
     Py_VISIT(e->options);
     Py_VISIT(e->context);
     Py_VISIT(e->names);
-    Py_VISIT(e->groups);
     return 0;
 }
 
@@ -325,7 +408,6 @@ static void encoder_dealloc(rb_encoder *e)
     Py_XDECREF(e->options);
     Py_XDECREF(e->context);
     Py_XDECREF(e->names);
-    Py_XDECREF(e->groups);
     for (Py_ssize_t i = 0; e->keys && i < e->columns; i++)
         Py_XDECREF(e->keys[i]);
     PyMem_Free(e->keys);
@@ -334,6 +416,7 @@ static void encoder_dealloc(rb_encoder *e)
     PyMem_Free(e->no_default);
     PyMem_Free(e->lengths);
     PyMem_Free(e->prefix);
+    rb_trail_free(e->trail);
     PyMem_Free(e->offsets);
     type->tp_free((PyObject *)e);
     Py_DECREF(type);

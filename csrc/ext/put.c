@@ -4,6 +4,7 @@
  * rb_write_value writes it into the column's buffer. */
 #include "columns.h"
 #include "dict_items.h"
+#include "write_scalar.h"
 
 /* rb_write_value, with what it wrote noted. */
 static inline int put_scalar(rb_encoder *e, rb_column *c, PyObject *value)
@@ -40,6 +41,17 @@ static inline int put_end(rb_column *c)
     return rb_put(&c->out, &end, 8) || rb_gauge(c->block, 8) ? -1 : 0;
 }
 
+/* What an array begins with that needs no thought, which is mostly all of it; how many items that are, or -1. */
+static Py_ssize_t put_first(rb_column *c, PyObject *const *items, Py_ssize_t count)
+{
+    if (c->shape != RB_COL_FIXED && c->shape != RB_COL_TEXT)
+        return 0;
+    size_t before = rb_size(&c->out);
+    Py_ssize_t put = rb_put_many(c, items, count);
+    c->count += (size_t)put;
+    return rb_gauge(c->block, rb_size(&c->out) - before) ? -1 : put;
+}
+
 static int put_array(rb_encoder *e, rb_column *c, PyObject *value)
 {
     int is_list = PyList_CheckExact(value);
@@ -48,7 +60,10 @@ static int put_array(rb_encoder *e, rb_column *c, PyObject *value)
     Py_ssize_t count = Py_SIZE(value);
     if (count > RB_MAX_STRING)
         return -1;
-    for (Py_ssize_t i = 0; i < count; i++) {
+    Py_ssize_t i = put_first(c->child, PySequence_Fast_ITEMS(value), count);
+    if (RB_UNLIKELY(i < 0))
+        return -1;
+    for (; i < count; i++) {
         if (RB_UNLIKELY(Py_SIZE(value) != count))
             return -1;
         PyObject *item = Py_NewRef(is_list ? PyList_GET_ITEM(value, i) : PyTuple_GET_ITEM(value, i));
@@ -61,20 +76,40 @@ static int put_array(rb_encoder *e, rb_column *c, PyObject *value)
     return Py_SIZE(value) == count ? put_end(c) : -1;
 }
 
+static inline int is_text(const rb_column *c, PyObject *value)
+{
+    return c->shape == RB_COL_TEXT && PyUnicode_CheckExact(value);
+}
+
+static inline int put_text(rb_column *c, PyObject *text)
+{
+    size_t before = rb_size(&c->out);
+    if (rb_put_str(&c->out, text))
+        return -1;
+    c->count++;
+    return rb_gauge(c->block, rb_size(&c->out) - before);
+}
+
 static int put_map(rb_encoder *e, rb_column *c, PyObject *value)
 {
     if (!PyDict_CheckExact(value))
         return rb_put_by_way_of_row(e, c, value);
     rb_items items;
     PyObject *key, *item;
+    rb_column *keys = c->child, *values = c->children[1];
     Py_ssize_t written = 0;
     rb_items_open(e, &items, value);
     for (; rb_items_next(&items, &key, &item); written++) {
-        Py_INCREF(key);
-        Py_INCREF(item);
-        int failed = rb_column_put(e, c->child, key) || rb_column_put(e, c->children[1], item);
-        Py_DECREF(key);
-        Py_DECREF(item);
+        int failed;
+        if (RB_LIKELY(is_text(keys, key) && is_text(values, item))) {
+            failed = put_text(keys, key) || put_text(values, item); /* no Python code runs here */
+        } else {
+            Py_INCREF(key);
+            Py_INCREF(item);
+            failed = rb_column_put(e, keys, key) || rb_column_put(e, values, item);
+            Py_DECREF(key);
+            Py_DECREF(item);
+        }
         if (RB_UNLIKELY(failed || !rb_items_intact(e, &items)))
             return -1;
     }

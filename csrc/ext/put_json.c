@@ -8,10 +8,10 @@
 #include "dict_items.h"
 #include "write_scalar.h"
 
-/* The type tag of Array(Nullable(String)). */
-static const uint8_t TEXTS[3] = {RB_TAG_ARRAY, RB_TAG_NULLABLE, RB_TAG_STRING};
+#define LIST 0x80 /* in the sort of a value: it is a list of such; tags are smaller */
 
 static int walk(rb_encoder *e, rb_column *c, uint32_t parent, PyObject *dict, uint64_t *count);
+static int put_document(rb_encoder *e, rb_column *c, PyObject *dict);
 
 /* --- keys to paths ----------------------------------------------------------------------------------- */
 
@@ -67,15 +67,25 @@ static int64_t RB_COLD locate_by_text(rb_column *c, uint32_t parent, PyObject *k
     return found;
 }
 
+/* Whether path `index` was last reached with this very key. */
+static inline int is_key_of(const rb_json *j, int64_t index, uint32_t parent, const PyObject *key)
+{
+    return index < j->count && j->paths[index].key == key && j->paths[index].parent == parent;
+}
+
 /* The path that `key` leads to from the object `parent`; -1 for a key that is the reference's. */
 static inline int64_t locate(rb_column *c, uint32_t parent, PyObject *key)
 {
     rb_json *j = c->json;
     int64_t found = rb_json_guess(j);
-    if (RB_UNLIKELY(found >= j->count || j->paths[found].key != key || j->paths[found].parent != parent)) {
-        found = locate_by_text(c, parent, key);
-        if (found < 0)
-            return -1;
+    if (RB_UNLIKELY(!is_key_of(j, found, parent, key))) {
+        found = j->recent ? (int64_t)*rb_json_recent(j, key, parent) - 1 : -1;
+        if (found < 0 || !is_key_of(j, found, parent, key)) {
+            found = locate_by_text(c, parent, key);
+            if (found < 0)
+                return -1;
+            *rb_json_recent(j, key, parent) = (uint32_t)found + 1;
+        }
         rb_json_met(j, (uint32_t)found);
     }
     j->last = (uint32_t)found;
@@ -111,13 +121,13 @@ static inline int is_taken(const rb_column *c, const rb_path *path)
     return path->waiting && c->json->waiting[path->waiting - 1].row == c->count;
 }
 
-/* Tag and value of the commonest leaves as RowBinary, at most 9 bytes and the text; 1 = not one of them. */
+/* Tag and number of the commonest leaves; 1 = not one of them. */
 static inline int leaf_of(const rb_encoder *e, PyObject *value, uint8_t *tag, uint64_t *word)
 {
     PyTypeObject *type = Py_TYPE(value);
     if (type == &PyUnicode_Type) {
         *tag = RB_TAG_STRING;
-        return !PyUnicode_IS_COMPACT_ASCII(value) || (e->json == RB_JSON_TEXT && rb_date_like(value));
+        return e->json == RB_JSON_TEXT && rb_date_like(value);
     }
     if (type == &PyLong_Type) {
         int negative;
@@ -141,7 +151,7 @@ static inline int leaf_of(const rb_encoder *e, PyObject *value, uint8_t *tag, ui
 static inline int put_leaf_value(rb_buffer *out, PyObject *value, uint8_t tag, uint64_t word)
 {
     if (tag == RB_TAG_STRING)
-        return rb_put_bytes(out, rb_ascii(value), PyUnicode_GET_LENGTH(value));
+        return rb_put_str(out, value);
     return tag == RB_TAG_BOOL ? rb_put(out, &word, 1) : rb_put(out, &word, 8);
 }
 
@@ -158,69 +168,36 @@ static inline int put_member(rb_column *c, rb_path *path)
     return 0;
 }
 
-/* A value whose type the column has had before: only what differs from row to row is written. */
+/* Where values of a sort go when the path has had such before, else NULL: `path->fast` from now on. */
+static rb_column *RB_COLD find_fast(const rb_column *c, rb_path *path, uint8_t sort)
+{
+    uint8_t tag[RB_LIST_TAG_MAX] = {sort};
+    rb_limits limits = rb_inner_limits(c->node);
+    size_t size = sort & LIST ? (size_t)(rb_put_list_tag(tag, sort & ~LIST, limits) - tag) : 1;
+    if (rb_json_note_run(path))
+        return NULL;
+    path->fast = rb_dynamic_member(path->column, tag, size, &path->member);
+    path->fast_sort = sort;
+    return path->fast;
+}
+
+static inline rb_column *fast_of(const rb_column *c, rb_path *path, uint8_t sort)
+{
+    if (RB_LIKELY(path->fast && path->fast_sort == sort))
+        return path->fast;
+    return path->active ? find_fast(c, path, sort) : NULL;
+}
+
+/* A leaf whose type the column has had before: only what differs from row to row is written. */
 static inline int put_fast(rb_column *c, rb_path *path, PyObject *value, uint8_t tag, uint64_t word)
 {
-    rb_column *fast = path->fast;
-    rb_buffer *out = &fast->out;
-    if (tag == RB_TAG_STRING) {
-        size_t before = rb_size(out);
-        if (rb_put_bytes(out, rb_ascii(value), PyUnicode_GET_LENGTH(value)))
-            return -1;
-        c->json->grown += rb_size(out) - before + 1;
-    } else if (tag == RB_TAG_BOOL) {
-        if (rb_put(out, &word, 1))
-            return -1;
-        c->json->grown += 2;
-    } else {
-        if (rb_put(out, &word, 8))
-            return -1;
-        c->json->grown += 9;
-    }
+    rb_buffer *out = &path->fast->out;
+    size_t before = rb_size(out);
+    if (put_leaf_value(out, value, tag, word))
+        return -1;
+    c->json->grown += rb_size(out) - before + 1;
     RB_FETCH_COLUMN(out);
     return put_member(c, path);
-}
-
-/* Whether every item is a str that stays one. */
-static int are_texts(const rb_encoder *e, PyObject *list)
-{
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
-        PyObject *item = PyList_GET_ITEM(list, i);
-        if (!PyUnicode_CheckExact(item) || (e->json == RB_JSON_TEXT && rb_date_like(item)))
-            return 0;
-    }
-    return 1;
-}
-
-/* A list of str where there have been some before: Array(Nullable(String)). */
-static int put_texts(rb_column *c, rb_path *path, PyObject *list)
-{
-    rb_column *array = path->fast, *items = array->children[0], *texts = items->children[0];
-    size_t count = (size_t)PyList_GET_SIZE(list), before = rb_size(&texts->out);
-    if (rb_need(&items->out, count + 1))
-        return -1;
-    memset(items->out.p, 0, count); /* none is NULL */
-    items->out.p += count;
-    for (size_t i = 0; i < count; i++)
-        if (rb_put_str(&texts->out, PyList_GET_ITEM(list, (Py_ssize_t)i)))
-            return -1;
-    items->count += count;
-    texts->count += count;
-    uint64_t end = items->count;
-    if (rb_put(&array->out, &end, 8) || put_member(c, path))
-        return -1;
-    c->json->grown += rb_size(&texts->out) - before + count + 8 + 1;
-    return 0;
-}
-
-/* Remember where values of a simple type, or lists of str, go. */
-static void note_fast(rb_path *path, const uint8_t *value)
-{
-    size_t size = *value == RB_TAG_ARRAY ? sizeof TEXTS : 1;
-    path->fast = NULL;
-    if (size == 1 || memcmp(value, TEXTS, sizeof TEXTS) == 0)
-        path->fast = rb_dynamic_member(path->column, value, size, &path->member);
-    path->fast_tag = *value;
 }
 
 /* The value that begins at `at` in the scratch buffer, type tag and all. */
@@ -236,20 +213,124 @@ static int put_scratch(rb_column *c, uint32_t index, size_t at)
         return -1;
     if (!path->active)
         return rb_json_wait(c, index, value, (size_t)(r.end - value));
-    if (rb_json_take_value(path, c->count, &r))
-        return -1;
-    note_fast(path, value);
-    return 0;
+    return rb_json_take_value(path, c->count, &r);
 }
 
 static int put_leaf(rb_column *c, uint32_t index, PyObject *value, uint8_t tag, uint64_t word)
 {
+    rb_path *path = &c->json->paths[index];
+    if (fast_of(c, path, tag))
+        return put_fast(c, path, value, tag, word);
     rb_buffer *scratch = &c->block->scratch;
     size_t at = rb_size(scratch);
     int failed = rb_put(scratch, &tag, 1) || put_leaf_value(scratch, value, tag, word) || put_scratch(c, index, at);
     scratch->p = scratch->start + at;
     return failed;
 }
+
+/* By way of RowBinary, with the type tag in front. */
+static int put_natural(rb_encoder *e, rb_column *c, uint32_t index, PyObject *value)
+{
+    rb_buffer *scratch = &c->block->scratch;
+    size_t at = rb_size(scratch);
+    int failed = rb_write_dynamic(e, scratch, value, rb_inner_limits(c->node)) || put_scratch(c, index, at);
+    scratch->p = scratch->start + at;
+    return failed;
+}
+
+/* --- lists ------------------------------------------------------------------------------------------ */
+
+/* One element of Array(Nullable(T)), and whether it is NULL; 1 = an int that no Int64 holds. */
+static inline int put_element(rb_buffer *out, uint8_t *null, PyObject *item, uint8_t tag)
+{
+    uint64_t word = 0;
+    *null = item == Py_None;
+    switch (tag) {
+    case RB_TAG_STRING:
+        return *null ? rb_put(out, &word, 1) : rb_put_str(out, item);
+    case RB_TAG_BOOL:
+        word = item == Py_True;
+        return rb_put(out, &word, 1);
+    case RB_TAG_INT64:
+        if (!*null && !rb_long_signed(item, 64, (int64_t *)&word))
+            return 1;
+        return rb_put(out, &word, 8);
+    default:
+        word = *null ? 0 : rb_float_bits(item);
+        return rb_put(out, &word, 8);
+    }
+}
+
+/* Array(Nullable(T)) where there have been some before.  No Python code runs here. */
+static inline int put_elements(rb_column *c, rb_path *path, PyObject *list, uint8_t tag)
+{
+    rb_column *array = path->fast, *items = array->child, *values = items->child;
+    rb_buffer *out = &values->out;
+    size_t count = (size_t)PyList_GET_SIZE(list), before = rb_size(out);
+    int failed = 0;
+    if (rb_need(&items->out, count) || rb_need(&array->out, 8))
+        return -1;
+    for (size_t i = 0; i < count && !failed; i++)
+        failed = put_element(out, items->out.p + i, PyList_GET_ITEM(list, (Py_ssize_t)i), tag);
+    if (failed) {
+        out->p = out->start + before;
+        return failed;
+    }
+    items->out.p += count;
+    items->count += count;
+    values->count += count;
+    uint64_t end = items->count;
+    memcpy(array->out.p, &end, 8);
+    array->out.p += 8;
+    c->json->grown += rb_size(out) - before + count + 8 + 1;
+    RB_FETCH_COLUMN(out);
+    return put_member(c, path);
+}
+
+/* Array(JSON) where there has been one before. */
+static int put_objects(rb_encoder *e, rb_column *c, uint32_t index, PyObject *list)
+{
+    rb_column *array = c->json->paths[index].fast, *objects = array->child;
+    Py_ssize_t count = PyList_GET_SIZE(list);
+    int failed = 0;
+    e->depth++;
+    for (Py_ssize_t i = 0; i < count && !failed; i++) {
+        PyObject *item = Py_NewRef(PyList_GET_ITEM(list, i));
+        failed = !rb_is_object(e, item) || put_document(e, objects, item);
+        objects->count += !failed;
+        Py_DECREF(item);
+        failed = failed || PyList_GET_SIZE(list) != count; /* Python code may have run */
+    }
+    e->depth--;
+    uint64_t end = objects->count;
+    if (failed || rb_put(&array->out, &end, 8))
+        return -1;
+    c->json->grown += 8 + 1;
+    return put_member(c, &c->json->paths[index]);
+}
+
+/* A list of one type, of which the path has had some before; 1 = not me. */
+static int put_list(rb_encoder *e, rb_column *c, uint32_t index, PyObject *list)
+{
+    rb_path *path = &c->json->paths[index];
+    uint8_t tag = path->active && e->depth < RB_MAX_DEPTH ? rb_list_tag(e, list) : 0;
+    if (!tag || !fast_of(c, path, LIST | tag))
+        return 1;
+    switch (tag) {
+    case RB_TAG_STRING:
+        return put_elements(c, path, list, RB_TAG_STRING);
+    case RB_TAG_INT64:
+        return put_elements(c, path, list, RB_TAG_INT64);
+    case RB_TAG_FLOAT64:
+        return put_elements(c, path, list, RB_TAG_FLOAT64);
+    case RB_TAG_BOOL:
+        return put_elements(c, path, list, RB_TAG_BOOL);
+    default:
+        return put_objects(e, c, index, list);
+    }
+}
+
+/* --- documents -------------------------------------------------------------------------------------- */
 
 static int put_typed(rb_encoder *e, rb_column *c, rb_column *typed, PyObject *value)
 {
@@ -287,16 +368,8 @@ static int put_rare(rb_encoder *e, rb_column *c, uint32_t index, PyObject *value
     if (!rb_is_leaf(e, value))
         return -1;
     ++*count;
-    rb_path *path = &j->paths[index];
-    if (PyList_CheckExact(value) && path->fast && path->fast_tag == RB_TAG_ARRAY && e->depth < RB_MAX_DEPTH &&
-        are_texts(e, value))
-        return put_texts(c, path, value);
-    rb_buffer *scratch = &c->block->scratch;
-    size_t at = rb_size(scratch);
-    rb_limits limits = {c->node->max_paths / 4, c->node->max_types / 2};
-    int failed = rb_write_dynamic(e, scratch, value, limits) || put_scratch(c, index, at);
-    scratch->p = scratch->start + at;
-    return failed;
+    int put = PyList_CheckExact(value) ? put_list(e, c, index, value) : 1;
+    return put <= 0 ? put : put_natural(e, c, index, value);
 }
 
 static int walk(rb_encoder *e, rb_column *c, uint32_t parent, PyObject *dict, uint64_t *count)
@@ -313,7 +386,7 @@ static int walk(rb_encoder *e, rb_column *c, uint32_t parent, PyObject *dict, ui
             return -1;
         rb_path *path = &j->paths[index];
         int rare = leaf_of(e, value, &tag, &word);
-        if (RB_LIKELY(!rare && path->fast && path->fast_tag == tag)) {
+        if (RB_LIKELY(!rare && path->fast && path->fast_sort == tag)) {
             ++*count; /* no Python code runs here */
             if (RB_UNLIKELY(put_fast(c, path, value, tag, word)))
                 return -1;

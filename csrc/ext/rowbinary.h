@@ -30,7 +30,7 @@
 
 #define RB_LARGE ((Py_ssize_t)16 << 20) /* chunks from here on are made when needed */
 #define RB_SPARES 2
-#define RB_DOCUMENTS 8
+#define RB_CONTAINERS 16
 #define RB_MAX_DEPTH 128                     /* _options.MAX_DEPTH */
 #define RB_MAX_STRING ((Py_ssize_t)1 << 30)  /* _options.MAX_STRING, MAX_ARRAY */
 #define RB_MAX_ROW ((1 << 30) + (1 << 24))   /* _options.MAX_ROW; as in rb_buffer.h, or the compiler objects */
@@ -86,20 +86,33 @@ enum {
 
 enum { RB_JSON_EXACT, RB_JSON_TEXT, RB_JSON_STRING };
 
-/* What an object inside an array gets: max_dynamic_paths and max_dynamic_types. */
+typedef struct rb_trail rb_trail; /* trail.h */
+
+/* What an object inside an array gets: max_dynamic_paths and max_dynamic_types; and the keys that such
+ * objects had before, if known. */
 typedef struct {
     uint32_t paths, types;
+    rb_trail *trail;
 } rb_limits;
+
+/* Those of the arrays in documents of a JSON type. */
+static inline rb_limits rb_inner_limits(const rb_node *node)
+{
+    return (rb_limits){node->max_paths / 4, node->max_types / 2, NULL};
+}
+
+/* A chunk that was handed out, to be written over when it comes free. */
+typedef struct {
+    PyObject *bytes;
+    Py_ssize_t room;
+} rb_spare;
 
 /* The buffer of rows: a bytes object that is written in place and cut to size by rb_take. */
 typedef struct {
     rb_buffer out;            /* first: what its `grow` gets is the chunk */
     PyObject *bytes;
     Py_ssize_t hint;          /* how large the next one is likely to become; 0 when unknown */
-    struct {
-        PyObject *bytes;
-        Py_ssize_t room;
-    } spares[RB_SPARES];      /* chunks handed out, to be written over when they come free */
+    rb_spare spares[RB_SPARES];
 } rb_chunk;
 
 typedef struct {
@@ -107,17 +120,18 @@ typedef struct {
     PyObject *plan, *options, *context;
     Py_ssize_t columns;
     const rb_node **nodes;
-    Py_ssize_t documents[RB_DOCUMENTS], document_count; /* JSON columns, for prefetching */
+    Py_ssize_t containers[RB_CONTAINERS], container_count; /* columns of dicts and lists, for prefetching */
     PyObject *names;          /* tuple of interned str */
     PyObject **keys;          /* per column the key object that dict rows had last; strong */
     unsigned char *no_default; /* columns whose DEFAULT is written as a value; NULL when none is */
-    unsigned char *grouped;   /* column belongs to a flattened Nested; NULL when none does */
-    Py_ssize_t *lengths;      /* array length per column, for that check */
-    PyObject *groups;
+    Py_ssize_t *grouped;      /* columns of flattened Nesteds, -1 behind each group; NULL when there are none */
+    Py_ssize_t *grouped_end;
+    Py_ssize_t *lengths;      /* array length per column, to check that; NULL likewise */
     Py_ssize_t index, rows;
     rb_chunk chunk;           /* where the rows go */
     /* state of the row being written */
     unsigned calls;           /* calls into Python: afterwards dicts may have changed */
+    int no_calls;             /* what would need one fails instead */
     int depth;
     Py_ssize_t array_count;
     int document;             /* nesting of JSON cells */
@@ -125,7 +139,10 @@ typedef struct {
     uint64_t paths;           /* written of the current document */
     int dotted, nested;       /* what the current document has: can its paths collide? */
     uint8_t *prefix;          /* path of the object being walked, dots included */
+    size_t prefix_start;      /* where it begins; before that stand those of the documents around this one */
     size_t prefix_size, prefix_room;
+    rb_trail *trail;          /* of the documents in cells */
+    uint32_t steps;           /* of all trails */
     uint32_t *offsets;        /* where each path of the current documents was written */
     size_t offset_count, offset_room;
     /* options */
@@ -182,6 +199,11 @@ int rb_drop_error(void);
 int rb_text_moment(rb_encoder *e, PyObject *value, rb_moment *moment);
 int rb_write_reference(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
 
+/* write_objects.c */
+int rb_objects_init(void);
+int rb_write_decimal(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
+int rb_write_uuid(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
+
 /* write_container.c */
 int rb_write_array(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
 int rb_write_tuple(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
@@ -190,15 +212,23 @@ int rb_write_variant(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObjec
 
 /* write_dynamic.c, write_json.c */
 int rb_write_dynamic(rb_encoder *e, rb_buffer *out, PyObject *value, rb_limits limits);
+#define RB_LIST_TAG_MAX (8 + RB_VARINT_MAX)
+uint8_t rb_list_tag(const rb_encoder *e, PyObject *list);
+uint8_t *rb_put_list_tag(uint8_t *out, uint8_t tag, rb_limits limits);
 int rb_write_json(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
+int rb_is_object(const rb_encoder *e, PyObject *item);
 int rb_takes_null(const rb_node *node);
 int rb_stays_itself(const rb_node *typed, PyObject *value);
 int rb_is_leaf(const rb_encoder *e, PyObject *value);
 int rb_write_objects(rb_encoder *e, rb_buffer *out, PyObject *list, rb_limits limits);
 
+/* path_collisions.c */
+int rb_paths_collide(const rb_encoder *e, const rb_buffer *out, size_t first);
+
 /* rows.c */
 int rb_write_row(rb_encoder *e, PyObject *row);
 int rb_write_cells(rb_encoder *e, PyObject *row);
+int rb_check_groups(const rb_encoder *e);
 int rb_give_up(rb_encoder *e);
 PyObject *rb_encode_row(rb_encoder *e, PyObject *row, Py_ssize_t index);
 

@@ -1,28 +1,46 @@
 /* One row: its cells, or the reference encoder. */
 #include "columns.h"
 #include "dict_items.h"
+#include "write_scalar.h"
 
-static inline int write_cell(rb_encoder *e, Py_ssize_t column, PyObject *cell)
+/* A cell of a format with DEFAULT: a byte says whether it is one. */
+static int write_flagged(rb_encoder *e, Py_ssize_t column, PyObject *cell)
+{
+    rb_buffer *out = &e->chunk.out;
+    if (rb_need(out, 1))
+        return -1;
+    *out->p++ = cell == rb_py.default_;
+    if (cell != rb_py.default_)
+        return rb_write_value(e, out, e->nodes[column], cell);
+    return e->no_default && e->no_default[column] ? -1 : 0; /* the reference writes a value */
+}
+
+/* A cell that is nothing but a value.  What is the same for all cells comes as an argument: what is written
+ * could be the encoder itself for all the compiler knows. */
+static RB_INLINE int write_plain(rb_encoder *e, rb_buffer *out, const rb_node *node, Py_ssize_t *length, PyObject *cell)
+{
+    e->array_count = -1;
+    int failed = rb_write_common(e, out, node, cell);
+    if (length)
+        *length = e->array_count;
+    return failed;
+}
+
+/* Whether all cells are that. */
+static inline int is_plain(const rb_encoder *e)
+{
+    return !e->block && !e->defaults;
+}
+
+/* Any cell. */
+static int write_cell(rb_encoder *e, Py_ssize_t column, PyObject *cell)
 {
     if (e->block)
         return rb_block_put(e, column, cell);
-    const rb_node *node = e->nodes[column];
-    rb_buffer *out = &e->chunk.out;
-    if (e->defaults) {
-        if (rb_need(out, 1))
-            return -1;
-        *out->p++ = cell == rb_py.default_;
-        if (cell == rb_py.default_) {
-            if (e->no_default && e->no_default[column])
-                return -1; /* the reference writes a value */
-            if (e->grouped)
-                e->lengths[column] = -1;
-            return 0;
-        }
-    }
     e->array_count = -1;
-    int failed = rb_write_value(e, out, node, cell);
-    if (RB_UNLIKELY(e->grouped != NULL))
+    int failed = e->defaults ? write_flagged(e, column, cell)
+                             : rb_write_value(e, &e->chunk.out, e->nodes[column], cell);
+    if (e->lengths)
         e->lengths[column] = e->array_count;
     return failed;
 }
@@ -32,8 +50,17 @@ static int write_tuple(rb_encoder *e, PyObject *row)
     Py_ssize_t count = e->columns;
     if (PyTuple_GET_SIZE(row) != count)
         return -1;
+    if (!is_plain(e)) {
+        for (Py_ssize_t i = 0; i < count; i++)
+            if (RB_UNLIKELY(write_cell(e, i, PyTuple_GET_ITEM(row, i))))
+                return -1;
+        return 0;
+    }
+    rb_buffer *out = &e->chunk.out;
+    const rb_node **nodes = e->nodes;
+    Py_ssize_t *lengths = e->lengths;
     for (Py_ssize_t i = 0; i < count; i++)
-        if (RB_UNLIKELY(write_cell(e, i, PyTuple_GET_ITEM(row, i))))
+        if (RB_UNLIKELY(write_plain(e, out, nodes[i], lengths ? lengths + i : NULL, PyTuple_GET_ITEM(row, i))))
             return -1;
     return 0;
 }
@@ -76,7 +103,9 @@ static int write_dict(rb_encoder *e, PyObject *row)
     Py_ssize_t found = 0;
     PyObject *key, *cell;
     rb_items items;
-    int in_order = 1;
+    int in_order = 1, plain = is_plain(e);
+    rb_buffer *out = &e->chunk.out;
+    Py_ssize_t *lengths = e->lengths;
     rb_items_open(e, &items, row);
     for (Py_ssize_t i = 0; i < e->columns; i++) {
         in_order = in_order && rb_items_next(&items, &key, &cell) && is_key_of(e, i, key);
@@ -91,7 +120,8 @@ static int write_dict(rb_encoder *e, PyObject *row)
         }
         found++;
         Py_INCREF(cell);
-        int failed = write_cell(e, i, cell);
+        int failed = RB_LIKELY(plain) ? write_plain(e, out, e->nodes[i], lengths ? lengths + i : NULL, cell)
+                                      : write_cell(e, i, cell);
         Py_DECREF(cell);
         if (RB_UNLIKELY(failed || !rb_items_intact(e, &items)))
             return -1;
@@ -100,17 +130,18 @@ static int write_dict(rb_encoder *e, PyObject *row)
 }
 
 /* Arrays of one flattened Nested must be equally long. */
-static int check_groups(rb_encoder *e)
+int rb_check_groups(const rb_encoder *e)
 {
-    for (Py_ssize_t g = 0; g < PyTuple_GET_SIZE(e->groups); g++) {
-        PyObject *group = PyTuple_GET_ITEM(e->groups, g);
-        Py_ssize_t common = -1;
-        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(group); i++) {
-            Py_ssize_t length = e->lengths[PyLong_AsSsize_t(PyTuple_GET_ITEM(group, i))];
-            if (length >= 0 && common >= 0 && length != common)
-                return -1;
-            common = length >= 0 ? length : common;
+    Py_ssize_t common = -1;
+    for (const Py_ssize_t *column = e->grouped; column < e->grouped_end; column++) {
+        if (*column < 0) {
+            common = -1; /* the next group */
+            continue;
         }
+        Py_ssize_t length = e->lengths[*column];
+        if (length >= 0 && common >= 0 && length != common)
+            return -1;
+        common = length >= 0 ? length : common;
     }
     return 0;
 }
@@ -127,7 +158,7 @@ int rb_write_cells(rb_encoder *e, PyObject *row)
         failed = write_list(e, row);
     else
         failed = -1;
-    return !failed && RB_UNLIKELY(e->grouped != NULL) ? check_groups(e) : failed;
+    return !failed && RB_UNLIKELY(e->grouped != NULL) ? rb_check_groups(e) : failed;
 }
 
 /* Forget what the writers were at when they failed; -1 for an error that is not about the row, such as
@@ -135,7 +166,7 @@ int rb_write_cells(rb_encoder *e, PyObject *row)
 int RB_COLD rb_give_up(rb_encoder *e)
 {
     e->depth = e->document = 0;
-    e->prefix_size = e->offset_count = 0;
+    e->prefix_start = e->prefix_size = e->offset_count = 0;
     e->recording = 0;
     if (PyErr_Occurred() &&
         (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError)))

@@ -3,9 +3,37 @@
 #include "dict_items.h"
 #include "write_scalar.h"
 
+/* The items from the first on that have the usual type of a scalar column, in a loop of their own; how many
+ * these are, -1 without room.  No Python code runs here, so the items stay where they are. */
+static Py_ssize_t put_usual_items(rb_buffer *out, const rb_node *child, PyObject **items, Py_ssize_t count)
+{
+    Py_ssize_t i = 0;
+    rb_op op = rb_plain(child)->op;
+    if (op == RB_OP_STRING) {
+        for (; i < count && PyUnicode_CheckExact(items[i]) && PyUnicode_IS_COMPACT_ASCII(items[i]); i++)
+            if (RB_UNLIKELY(rb_put_ascii(out, items[i])))
+                return -1;
+        return i;
+    }
+    if ((op != RB_OP_FLOAT64 && op != RB_OP_INT64) || !count)
+        return 0;
+    if (rb_need(out, (size_t)count * 8))
+        return -1;
+    uint8_t *p = out->p;
+    if (op == RB_OP_FLOAT64)
+        for (; i < count && PyFloat_CheckExact(items[i]); i++)
+            memcpy(p + 8 * i, &((PyFloatObject *)items[i])->ob_fval, 8);
+    else
+        for (int64_t number; i < count && rb_long_signed(items[i], 64, &number); i++)
+            memcpy(p + 8 * i, &number, 8);
+    out->p = p + 8 * i;
+    return i;
+}
+
 static int write_list_items(rb_encoder *e, rb_buffer *out, const rb_node *child, PyObject *list, Py_ssize_t count)
 {
-    for (Py_ssize_t i = 0; i < count; i++) {
+    Py_ssize_t i = put_usual_items(out, child, ((PyListObject *)list)->ob_item, count);
+    for (; i >= 0 && i < count; i++) {
         if (RB_UNLIKELY(PyList_GET_SIZE(list) != count))
             return -1;
         PyObject *item = Py_NewRef(PyList_GET_ITEM(list, i));
@@ -14,15 +42,16 @@ static int write_list_items(rb_encoder *e, rb_buffer *out, const rb_node *child,
         if (RB_UNLIKELY(failed))
             return -1;
     }
-    return PyList_GET_SIZE(list) == count ? 0 : -1;
+    return i >= 0 && PyList_GET_SIZE(list) == count ? 0 : -1;
 }
 
 static int write_tuple_items(rb_encoder *e, rb_buffer *out, const rb_node *child, PyObject *tuple, Py_ssize_t count)
 {
-    for (Py_ssize_t i = 0; i < count; i++)
+    Py_ssize_t i = put_usual_items(out, child, ((PyTupleObject *)tuple)->ob_item, count);
+    for (; i >= 0 && i < count; i++)
         if (RB_UNLIKELY(rb_write_value(e, out, child, PyTuple_GET_ITEM(tuple, i))))
             return -1;
-    return 0;
+    return i >= 0 ? 0 : -1;
 }
 
 int rb_write_array(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
@@ -51,7 +80,7 @@ int rb_write_tuple(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject 
         if (Py_SIZE(value) != node->count)
             return -1;
         PyObject *item = Py_NewRef(is_list ? PyList_GET_ITEM(value, i) : PyTuple_GET_ITEM(value, i));
-        int failed = rb_write_value(e, out, node->children[i], item);
+        int failed = rb_write_common(e, out, node->children[i], item);
         Py_DECREF(item);
         if (failed)
             return -1;
@@ -59,10 +88,17 @@ int rb_write_tuple(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject 
     return Py_SIZE(value) == node->count ? 0 : -1;
 }
 
+/* Both sides of an item as they mostly are: ASCII texts in columns of texts. */
+static inline int is_text(const rb_node *plain, PyObject *value)
+{
+    return plain->op == RB_OP_STRING && PyUnicode_CheckExact(value) && PyUnicode_IS_COMPACT_ASCII(value);
+}
+
 int rb_write_map(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     if (!PyDict_CheckExact(value))
         return rb_write_reference(e, out, node, value);
+    const rb_node *keys = rb_plain(node->children[0]), *values = rb_plain(node->children[1]);
     rb_items items;
     PyObject *key, *item;
     rb_items_open(e, &items, value);
@@ -71,9 +107,14 @@ int rb_write_map(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *v
     out->p = rb_put_varint(out->p, (uint64_t)items.size);
     Py_ssize_t written = 0;
     for (; rb_items_next(&items, &key, &item); written++) {
+        if (RB_LIKELY(is_text(keys, key) && is_text(values, item))) {
+            if (RB_UNLIKELY(rb_put_ascii(out, key) || rb_put_ascii(out, item)))
+                return -1;
+            continue;
+        }
         Py_INCREF(key);
         Py_INCREF(item);
-        int failed = rb_write_value(e, out, node->children[0], key) || rb_write_value(e, out, node->children[1], item);
+        int failed = rb_write_common(e, out, keys, key) || rb_write_common(e, out, values, item);
         Py_DECREF(key);
         Py_DECREF(item);
         if (failed || !rb_items_intact(e, &items))

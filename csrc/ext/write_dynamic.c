@@ -141,37 +141,62 @@ static inline int write_element(rb_buffer *out, PyObject *item, uint8_t tag)
 static int write_scalars(rb_buffer *out, PyObject *list, uint8_t tag)
 {
     Py_ssize_t count = PyList_GET_SIZE(list);
-    if (rb_need(out, 3 + RB_VARINT_MAX))
-        return -1;
-    *out->p++ = RB_TAG_ARRAY;
-    *out->p++ = RB_TAG_NULLABLE;
-    *out->p++ = tag;
-    out->p = rb_put_varint(out->p, (uint64_t)count);
     for (Py_ssize_t i = 0; i < count; i++)
         if (RB_UNLIKELY(write_element(out, PyList_GET_ITEM(list, i), tag)))
             return -1;
     return 0;
 }
 
+/* The tag of T in Array(Nullable(T)), or that of JSON; 0 for a list that is the reference's. */
+uint8_t rb_list_tag(const rb_encoder *e, PyObject *list)
+{
+    int kinds = list_kinds(list), text = e->json == RB_JSON_TEXT;
+    switch (kinds & ~HAS_NONE) {
+    case 0:
+        return RB_TAG_STRING;
+    case HAS_STR:
+        return text && has_date_like(list) ? 0 : RB_TAG_STRING;
+    case HAS_INT:
+        return RB_TAG_INT64;
+    case HAS_FLOAT:
+        return text ? 0 : RB_TAG_FLOAT64;
+    case HAS_BOOL:
+        return RB_TAG_BOOL;
+    case HAS_DICT:
+        return kinds == HAS_DICT && e->json != RB_JSON_STRING ? RB_TAG_JSON : 0;
+    default:
+        return 0;
+    }
+}
+
+/* The type tag of a list whose elements have `tag`; `out` has room for RB_LIST_TAG_MAX bytes. */
+uint8_t *rb_put_list_tag(uint8_t *out, uint8_t tag, rb_limits limits)
+{
+    *out++ = RB_TAG_ARRAY;
+    if (tag != RB_TAG_JSON) {
+        *out++ = RB_TAG_NULLABLE;
+        *out++ = tag;
+        return out;
+    }
+    *out++ = RB_TAG_JSON;
+    *out++ = 0; /* version */
+    out = rb_put_varint(out, limits.paths);
+    *out++ = (uint8_t)limits.types;
+    memset(out, 0, 3); /* no typed paths, SKIP, SKIP REGEXP */
+    return out + 3;
+}
+
 static int write_list(rb_encoder *e, rb_buffer *out, PyObject *list, rb_limits limits)
 {
     size_t before = rb_size(out);
-    int kinds = list_kinds(list), failed = 1;
-    int scalars = kinds & ~HAS_NONE, text = e->json == RB_JSON_TEXT;
-    if (e->depth >= RB_MAX_DEPTH)
+    if (e->depth >= RB_MAX_DEPTH || rb_need(out, RB_LIST_TAG_MAX + RB_VARINT_MAX))
         return -1;
-    if (scalars == HAS_STR || scalars == 0) {
-        if (!text || !scalars || !has_date_like(list))
-            failed = write_scalars(out, list, RB_TAG_STRING);
-    } else if (scalars == HAS_INT) {
-        failed = write_scalars(out, list, RB_TAG_INT64);
-    } else if (scalars == HAS_FLOAT && !text) {
-        failed = write_scalars(out, list, RB_TAG_FLOAT64);
-    } else if (scalars == HAS_BOOL) {
-        failed = write_scalars(out, list, RB_TAG_BOOL);
-    } else if (kinds == HAS_DICT && e->json != RB_JSON_STRING) {
+    uint8_t tag = rb_list_tag(e, list);
+    int failed = 1;
+    if (tag) {
+        out->p = rb_put_varint(rb_put_list_tag(out->p, tag, limits), (uint64_t)PyList_GET_SIZE(list));
         e->depth++;
-        failed = rb_write_objects(e, out, list, limits);
+        failed = tag == RB_TAG_JSON ? rb_write_objects(e, out, list, limits) : write_scalars(out, list, tag);
         e->depth--;
     }
     if (!failed)

@@ -3,9 +3,10 @@
  * Everything unusual (JSON text, other mappings, typed values, keys that are no plain str, paths
  * that collide) makes the walk give up; the cell is then written by the reference. */
 #include "dict_items.h"
+#include "trail.h"
 #include "write_scalar.h"
 
-static int walk(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits);
+static int walk(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits, rb_trail *trail);
 
 /* --- paths ----------------------------------------------------------------------------------------- */
 
@@ -47,7 +48,7 @@ static inline const uint8_t *key_bytes(PyObject *key, Py_ssize_t *size)
 /* prefix + key as the path of the next value, with room for `more` bytes behind it. */
 static inline int put_path(rb_encoder *e, rb_buffer *out, const uint8_t *key, size_t size, size_t more)
 {
-    size_t whole = e->prefix_size + size;
+    size_t before = e->prefix_size - e->prefix_start, whole = before + size;
     if (RB_UNLIKELY(whole > (size_t)RB_MAX_STRING) || rb_need(out, whole + RB_VARINT_MAX + more))
         return -1;
     if (RB_UNLIKELY(e->recording)) {
@@ -56,9 +57,9 @@ static inline int put_path(rb_encoder *e, rb_buffer *out, const uint8_t *key, si
         e->offsets[e->offset_count++] = (uint32_t)(rb_size(out) - out->mark);
     }
     uint8_t *p = rb_put_varint(out->p, whole);
-    if (e->prefix_size) {
-        rb_copy(p, e->prefix, e->prefix_size);
-        p += e->prefix_size;
+    if (before) {
+        rb_copy(p, e->prefix + e->prefix_start, before);
+        p += before;
     }
     rb_copy(p, key, size);
     out->p = p + size;
@@ -69,59 +70,10 @@ static int push_prefix(rb_encoder *e, const uint8_t *key, size_t size)
 {
     if (e->prefix_size + size + 1 > e->prefix_room && grow_prefix(e, size + 1))
         return -1;
-    memcpy(e->prefix + e->prefix_size, key, size);
+    rb_copy(e->prefix + e->prefix_size, key, size);
     e->prefix_size += size;
     e->prefix[e->prefix_size++] = '.';
     return 0;
-}
-
-/* --- collisions ------------------------------------------------------------------------------------- */
-
-static uint64_t hash_path(const uint8_t *text, size_t size)
-{
-    uint64_t hash = 0xCBF29CE484222325ULL;
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ text[i]) * 0x100000001B3ULL;
-    return hash ^ hash >> 32;
-}
-
-static const uint8_t *read_path(const rb_buffer *out, uint32_t offset, size_t *size)
-{
-    const uint8_t *at = out->start + out->mark + offset;
-    unsigned shift = 0;
-    *size = 0;
-    do {
-        *size |= (size_t)(*at & 0x7F) << shift;
-        shift += 7;
-    } while (*at++ & 0x80);
-    return at;
-}
-
-/* Whether two of the paths written since `first` are equal (-1: no memory). */
-static int collide(const rb_encoder *e, const rb_buffer *out, size_t first)
-{
-    size_t count = e->offset_count - first, room = 16;
-    while (room < count * 2)
-        room *= 2;
-    uint32_t *table = PyMem_Calloc(room, sizeof *table); /* 0 is free, else 1 + index */
-    if (!table)
-        return -1;
-    int found = 0;
-    for (size_t i = first; i < e->offset_count && !found; i++) {
-        size_t size, other_size;
-        const uint8_t *path = read_path(out, e->offsets[i], &size);
-        size_t slot = hash_path(path, size) & (room - 1);
-        for (; table[slot]; slot = (slot + 1) & (room - 1)) {
-            const uint8_t *other = read_path(out, e->offsets[first + table[slot] - 1], &other_size);
-            if (size == other_size && memcmp(path, other, size) == 0) {
-                found = 1;
-                break;
-            }
-        }
-        table[slot] = (uint32_t)(i - first) + 1;
-    }
-    PyMem_Free(table);
-    return found;
 }
 
 /* --- the walk --------------------------------------------------------------------------------------- */
@@ -131,11 +83,12 @@ static int resolve(rb_encoder *e, const rb_node *node, PyObject *key, const uint
                    const rb_node **typed)
 {
     PyObject *path, *rule;
-    if (e->prefix_size) {
+    if (e->prefix_size != e->prefix_start) {
         if (push_prefix(e, bytes, (size_t)size))
             return -1;
         e->prefix_size -= (size_t)size + 1;
-        path = PyUnicode_DecodeUTF8((const char *)e->prefix, (Py_ssize_t)e->prefix_size + size, NULL);
+        path = PyUnicode_DecodeUTF8((const char *)e->prefix + e->prefix_start,
+                                    (Py_ssize_t)(e->prefix_size - e->prefix_start) + size, NULL);
     } else {
         path = Py_NewRef(key);
     }
@@ -198,14 +151,14 @@ static int write_typed(rb_encoder *e, rb_buffer *out, const rb_node *typed, PyOb
 }
 
 static int walk_nested(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits,
-                       const uint8_t *key, Py_ssize_t size)
+                       const uint8_t *key, Py_ssize_t size, rb_trail *trail)
 {
     size_t prefix = e->prefix_size;
     if (e->depth >= RB_MAX_DEPTH || push_prefix(e, key, (size_t)size))
         return -1;
     e->nested = 1;
     e->depth++;
-    int failed = walk(e, out, node, dict, limits);
+    int failed = walk(e, out, node, dict, limits, trail);
     e->depth--;
     e->prefix_size = prefix;
     return failed;
@@ -221,9 +174,26 @@ int rb_is_leaf(const rb_encoder *e, PyObject *value)
            rb_is_rare_leaf(value);
 }
 
+/* The path of the next value, with room for `more` bytes behind it: from the step, if there is one. */
+static inline int put_path_of(rb_encoder *e, rb_buffer *out, const rb_step *step, const uint8_t *key, Py_ssize_t size,
+                              size_t more)
+{
+    if (!step)
+        return put_path(e, out, key, (size_t)size, more);
+    if (rb_need(out, RB_PATH_ROOM + more))
+        return -1;
+    uint8_t *p = out->p;
+    memcpy(p, step->path, RB_PATH_ROOM / 2); /* copies of a known size are a few moves */
+    if (RB_UNLIKELY(step->size > RB_PATH_ROOM / 2))
+        memcpy(p + RB_PATH_ROOM / 2, step->path + RB_PATH_ROOM / 2, RB_PATH_ROOM / 2);
+    out->p = p + step->size;
+    return 0;
+}
+
 /* Path and value of the commonest leaves with one check of the room; 1 = not one of them.
  * No Python code runs here, so what the walk has borrowed stays alive. */
-static inline int put_leaf(rb_encoder *e, rb_buffer *out, PyObject *value, const uint8_t *key, size_t size)
+static inline int put_leaf(rb_encoder *e, rb_buffer *out, PyObject *value, const rb_step *step, const uint8_t *key,
+                           Py_ssize_t size)
 {
     PyTypeObject *type = Py_TYPE(value);
     uint64_t word;
@@ -232,12 +202,12 @@ static inline int put_leaf(rb_encoder *e, rb_buffer *out, PyObject *value, const
         if (!PyUnicode_IS_COMPACT_ASCII(value) || (e->json == RB_JSON_TEXT && rb_date_like(value)))
             return 1;
         size_t length = (size_t)PyUnicode_GET_LENGTH(value);
-        if (RB_UNLIKELY(length > (size_t)RB_MAX_STRING) || put_path(e, out, key, size, length + 1 + RB_VARINT_MAX))
+        if (RB_UNLIKELY(length > (size_t)RB_MAX_STRING) || put_path_of(e, out, step, key, size, length + RB_TEXT_ROOM))
             return -1;
         uint8_t *p = out->p;
         *p++ = RB_TAG_STRING;
         p = rb_put_varint(p, length);
-        rb_copy(p, rb_ascii(value), length);
+        rb_copy_ascii(p, rb_ascii(value), length);
         out->p = p + length;
         return 0;
     }
@@ -252,22 +222,33 @@ static inline int put_leaf(rb_encoder *e, rb_buffer *out, PyObject *value, const
             return 1;
         word = rb_float_bits(value);
         tag = RB_TAG_FLOAT64;
+    } else if (type == &PyBool_Type) {
+        word = value == Py_True;
+        tag = RB_TAG_BOOL;
     } else {
         return 1;
     }
-    if (put_path(e, out, key, size, 9))
+    if (put_path_of(e, out, step, key, size, 9))
         return -1;
     uint8_t *p = out->p;
     *p = tag;
     memcpy(p + 1, &word, 8);
-    out->p = p + 9;
+    out->p = p + (tag == RB_TAG_BOOL ? 2 : 9);
     return 0;
+}
+
+/* The trail of the objects in a list: lists of other things need none. */
+static inline rb_trail *trail_of_items(rb_step *step, PyObject *list)
+{
+    return PyList_GET_SIZE(list) && PyDict_CheckExact(PyList_GET_ITEM(list, 0)) ? rb_trail_of(&step->items) : NULL;
 }
 
 /* Every other value; the caller holds key and value. */
 static int walk_rare(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *key, PyObject *value,
-                     const uint8_t *bytes, Py_ssize_t size, rb_limits limits)
+                     rb_limits limits, rb_step *step)
 {
+    Py_ssize_t size;
+    const uint8_t *bytes = key_bytes(key, &size);
     if (node->rules) {
         const rb_node *typed = NULL;
         int rule = resolve(e, node, key, bytes, size, &typed);
@@ -277,42 +258,61 @@ static int walk_rare(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObjec
             return write_typed(e, out, typed, value, bytes, size);
     }
     if (PyDict_CheckExact(value))
-        return walk_nested(e, out, node, value, limits, bytes, size);
+        return walk_nested(e, out, node, value, limits, bytes, size, step ? rb_trail_of(&step->object) : NULL);
     if (value == Py_None)
         return 0;
-    /* In shared data an array of text mode has no memory: the reference knows. */
-    if (e->json == RB_JSON_TEXT && e->paths >= node->max_paths && PyList_CheckExact(value))
-        return -1;
-    if (!rb_is_leaf(e, value) || put_path(e, out, bytes, (size_t)size, 0))
+    if (PyList_CheckExact(value)) {
+        /* In shared data an array of text mode has no memory: the reference knows. */
+        if (e->json == RB_JSON_TEXT && e->paths >= node->max_paths)
+            return -1;
+        limits.trail = step ? trail_of_items(step, value) : NULL;
+    }
+    if (!rb_is_leaf(e, value) || put_path_of(e, out, step, bytes, size, 0))
         return -1;
     e->paths++;
     return rb_write_dynamic(e, out, value, limits);
 }
 
-static int walk(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits)
+/* Of a key that is not remembered. */
+static int put_new_leaf(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *key, PyObject *value)
+{
+    Py_ssize_t size;
+    const uint8_t *bytes = PyUnicode_CheckExact(key) ? key_bytes(key, &size) : NULL;
+    if (RB_UNLIKELY(!bytes))
+        return -1;
+    e->dotted |= rb_has_dot(bytes, (size_t)size);
+    return node->rules ? 1 : put_leaf(e, out, value, NULL, bytes, size);
+}
+
+/* The items of an object.  With a trail there are no rules, and no offsets to be noted. */
+static int walk(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits, rb_trail *trail)
 {
     PyObject *key, *value;
-    Py_ssize_t size;
     rb_items items;
     rb_items_open(e, &items, dict);
+    trail = rb_trail_open(trail);
     while (rb_items_next(&items, &key, &value)) {
-        const uint8_t *bytes = PyUnicode_CheckExact(key) ? key_bytes(key, &size) : NULL;
-        if (RB_UNLIKELY(!bytes))
-            return -1;
-        e->dotted |= rb_has_dot(bytes, (size_t)size);
-        int failed = RB_LIKELY(!node->rules) ? put_leaf(e, out, value, bytes, (size_t)size) : 1;
+        rb_step *step = trail ? rb_trail_step(e, trail, key) : NULL;
+        int failed;
+        if (RB_LIKELY(step != NULL)) {
+            e->dotted |= step->dotted;
+            failed = put_leaf(e, out, value, step, NULL, 0);
+        } else {
+            failed = put_new_leaf(e, out, node, key, value);
+        }
         if (RB_LIKELY(failed == 0)) {
             e->paths++;
         } else {
             Py_INCREF(key);
             Py_INCREF(value);
-            failed = failed < 0 || walk_rare(e, out, node, key, value, bytes, size, limits);
+            failed = failed < 0 || walk_rare(e, out, node, key, value, limits, step);
             Py_DECREF(value);
             Py_DECREF(key);
             if (failed || !rb_items_intact(e, &items))
                 return -1;
         }
     }
+    rb_trail_close(trail, items.size);
     return 0;
 }
 
@@ -333,7 +333,8 @@ static int put_count(rb_encoder *e, rb_buffer *out, size_t at, size_t first)
 }
 
 /* Number of paths, paths and values; whether two paths could be equal is found on the way. */
-static int write_paths(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits)
+static int write_paths(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits,
+                       rb_trail *trail)
 {
     size_t first = e->offset_count;
     if (rb_need(out, 1))
@@ -343,18 +344,19 @@ static int write_paths(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObj
     e->paths = 0;
     e->dotted = e->nested = 0;
     e->depth++;
-    int failed = walk(e, out, node, dict, limits) || put_count(e, out, at, first);
+    int failed = walk(e, out, node, dict, limits, e->recording ? NULL : trail) || put_count(e, out, at, first);
     e->depth--;
     return failed ? -1 : 0;
 }
 
 /* One document.  `node` brings the rules, if any. */
-static int write_document(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits)
+static int write_document(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits,
+                          rb_trail *trail)
 {
     size_t before = rb_size(out);
     size_t first = e->offset_count;
     int recording = e->recording;
-    int failed = write_paths(e, out, node, dict, limits);
+    int failed = write_paths(e, out, node, dict, limits, trail);
     /* Only a dotted key beside a nested object can make two paths equal.  Then the places of the paths
      * are needed; documents in arrays of such a document note them at once, or each level would
      * double the work. */
@@ -362,49 +364,32 @@ static int write_document(rb_encoder *e, rb_buffer *out, const rb_node *node, Py
     if (risky && !recording) {
         out->p = out->start + before;
         e->recording = 1;
-        failed = write_paths(e, out, node, dict, limits);
+        failed = write_paths(e, out, node, dict, limits, trail);
     }
     if (risky && !failed)
-        failed = collide(e, out, first);
+        failed = rb_paths_collide(e, out, first);
     e->recording = recording;
     e->offset_count = first;
     return failed ? -1 : 0;
 }
 
 /* A document inside an array has paths and flags of its own: put those of the outer one aside. */
-static int write_object(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits)
+static int write_object(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits,
+                        rb_trail *trail)
 {
-    uint8_t *prefix = e->prefix;
-    size_t size = e->prefix_size, room = e->prefix_room;
+    size_t start = e->prefix_start, size = e->prefix_size;
     uint64_t paths = e->paths;
     int dotted = e->dotted, nested = e->nested;
     if (e->depth >= RB_MAX_DEPTH)
         return -1;
-    if (size) {
-        e->prefix = NULL;
-        e->prefix_room = e->prefix_size = 0;
-    }
-    int failed = write_document(e, out, node, dict, limits);
-    if (size) {
-        PyMem_Free(e->prefix);
-        e->prefix = prefix;
-        e->prefix_room = room;
-    }
+    e->prefix_start = size;
+    int failed = write_document(e, out, node, dict, limits, trail);
+    e->prefix_start = start;
     e->prefix_size = size;
     e->paths = paths;
     e->dotted = dotted;
     e->nested = nested;
     return failed;
-}
-
-static uint8_t *put_json_tag(uint8_t *out, rb_limits limits)
-{
-    *out++ = RB_TAG_JSON;
-    *out++ = 0; /* version */
-    out = rb_put_varint(out, limits.paths);
-    *out++ = (uint8_t)limits.types;
-    memset(out, 0, 3); /* no typed paths, SKIP, SKIP REGEXP */
-    return out + 3;
 }
 
 /* In text mode the strings and arrays of the objects of one array influence each other's types:
@@ -424,23 +409,22 @@ static int is_simple(PyObject *dict, int depth)
     return 1;
 }
 
+/* Whether an item of a list is one of those objects. */
+int rb_is_object(const rb_encoder *e, PyObject *item)
+{
+    return PyDict_CheckExact(item) && (e->json != RB_JSON_TEXT || is_simple(item, e->depth));
+}
+
 static const rb_node plain_json = {.op = RB_OP_JSON}; /* without rules */
 
-/* Array(JSON(max_dynamic_types=..., max_dynamic_paths=...)) of a list of exact dicts; 1 = not me. */
+/* The documents of a list of exact dicts, which has limits of its own; 1 = not me. */
 int rb_write_objects(rb_encoder *e, rb_buffer *out, PyObject *list, rb_limits limits)
 {
     Py_ssize_t count = PyList_GET_SIZE(list);
-    if (rb_need(out, 16 + RB_VARINT_MAX))
-        return -1;
-    *out->p++ = RB_TAG_ARRAY;
-    out->p = put_json_tag(out->p, limits);
-    out->p = rb_put_varint(out->p, (uint64_t)count);
-    rb_limits inner = {limits.paths / 4, limits.types / 2};
+    rb_limits inner = {limits.paths / 4, limits.types / 2, NULL};
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *item = Py_NewRef(PyList_GET_ITEM(list, i));
-        int failed = !PyDict_CheckExact(item) || (e->json == RB_JSON_TEXT && !is_simple(item, e->depth));
-        if (!failed)
-            failed = write_object(e, out, &plain_json, item, inner);
+        int failed = !rb_is_object(e, item) || write_object(e, out, &plain_json, item, inner, limits.trail);
         Py_DECREF(item);
         if (failed || PyList_GET_SIZE(list) != count)
             return PyErr_Occurred() ? -1 : 1;
@@ -459,9 +443,9 @@ int rb_write_json(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *
         return rb_put(out, &none, 1);
     }
     if (PyDict_CheckExact(value)) {
-        rb_limits limits = {node->max_paths / 4, node->max_types / 2};
+        rb_trail *trail = node->rules ? NULL : rb_trail_of(&e->trail);
         e->document++;
-        int failed = write_object(e, out, node, value, limits);
+        int failed = write_object(e, out, node, value, rb_inner_limits(node), trail);
         e->document--;
         if (!failed)
             return 0;

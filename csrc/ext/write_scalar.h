@@ -5,24 +5,30 @@
 
 #include "rowbinary.h"
 
-/* Magnitude and sign of an exact int of at most 64 bits; 0 when it has more. */
-static inline int rb_long_parts(PyObject *value, uint64_t *magnitude, int *negative)
+/* The digits of an exact int, 30 bits each, the low one first; returns their number. */
+static inline Py_ssize_t rb_long_digits(PyObject *value, const digit **digits, int *negative)
 {
 #if PYLONG_BITS_IN_DIGIT != 30
 #error "a CPython built with 15-bit digits is not supported"
 #endif
 #if PY_VERSION_HEX >= 0x030C0000
-    const digit *digits = ((PyLongObject *)value)->long_value.ob_digit;
     uintptr_t tag = ((PyLongObject *)value)->long_value.lv_tag;
-    Py_ssize_t count = (Py_ssize_t)(tag >> 3);
+    *digits = ((PyLongObject *)value)->long_value.ob_digit;
     *negative = (tag & 3) == 2;
+    return (Py_ssize_t)(tag >> 3);
 #else
-    const digit *digits = ((PyLongObject *)value)->ob_digit;
     Py_ssize_t count = Py_SIZE(value);
+    *digits = ((PyLongObject *)value)->ob_digit;
     *negative = count < 0;
-    count = count < 0 ? -count : count;
+    return count < 0 ? -count : count;
 #endif
-    switch (count) {
+}
+
+/* Magnitude and sign of an exact int of at most 64 bits; 0 when it has more. */
+static RB_INLINE int rb_long_parts(PyObject *value, uint64_t *magnitude, int *negative)
+{
+    const digit *digits;
+    switch (rb_long_digits(value, &digits, negative)) {
     case 0:
         *magnitude = 0;
         return 1;
@@ -41,12 +47,30 @@ static inline int rb_long_parts(PyObject *value, uint64_t *magnitude, int *negat
     return 0;
 }
 
+/* An exact int of at most one digit, without a branch on its sign; 0 when it has more. */
+static inline int rb_long_small(PyObject *value, int64_t *out)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    uintptr_t tag = ((PyLongObject *)value)->long_value.lv_tag;
+    *out = (1 - (int64_t)(tag & 3)) * ((PyLongObject *)value)->long_value.ob_digit[0];
+    return tag < 2 << 3;
+#else
+    Py_ssize_t size = Py_SIZE(value);
+    *out = (int64_t)size * ((PyLongObject *)value)->ob_digit[0]; /* there is room for one digit even in 0 */
+    return (size_t)size + 1 <= 2;
+#endif
+}
+
 /* An exact int that fits a signed integer of `bits` bits. */
-static inline int rb_long_signed(PyObject *value, int bits, int64_t *out)
+static RB_INLINE int rb_long_signed(PyObject *value, int bits, int64_t *out)
 {
     uint64_t magnitude;
     int negative;
-    if (!PyLong_CheckExact(value) || !rb_long_parts(value, &magnitude, &negative))
+    if (!PyLong_CheckExact(value))
+        return 0;
+    if (rb_long_small(value, out))
+        return bits >= 32 || (uint64_t)*out + ((uint64_t)1 << (bits - 1)) < (uint64_t)1 << bits;
+    if (!rb_long_parts(value, &magnitude, &negative))
         return 0;
     uint64_t limit = (uint64_t)1 << (bits - 1);
     if (RB_UNLIKELY(magnitude >= limit + (uint64_t)negative))
@@ -55,7 +79,7 @@ static inline int rb_long_signed(PyObject *value, int bits, int64_t *out)
     return 1;
 }
 
-static inline int rb_long_unsigned(PyObject *value, int bits, uint64_t *out)
+static RB_INLINE int rb_long_unsigned(PyObject *value, int bits, uint64_t *out)
 {
     int negative;
     if (!PyLong_CheckExact(value) || !rb_long_parts(value, out, &negative) || negative)
@@ -63,7 +87,7 @@ static inline int rb_long_unsigned(PyObject *value, int bits, uint64_t *out)
     return bits == 64 || *out >> bits == 0;
 }
 
-static inline int rb_put_signed(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value, int width)
+static RB_INLINE int rb_put_signed(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value, int width)
 {
     int64_t number;
     if (RB_UNLIKELY(!rb_long_signed(value, 8 * width, &number)))
@@ -71,7 +95,7 @@ static inline int rb_put_signed(rb_encoder *e, rb_buffer *out, const rb_node *no
     return rb_put(out, &number, (size_t)width); /* little-endian: the low bytes come first */
 }
 
-static inline int rb_put_unsigned(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value, int width)
+static RB_INLINE int rb_put_unsigned(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value, int width)
 {
     uint64_t number;
     if (RB_UNLIKELY(!rb_long_unsigned(value, 8 * width, &number)))
@@ -118,7 +142,7 @@ static inline int rb_as_double(PyObject *value, double *out)
     return 0;
 }
 
-static inline int rb_put_float64(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
+static RB_INLINE int rb_put_float64(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     double number;
     if (RB_UNLIKELY(!rb_as_double(value, &number)))
@@ -142,6 +166,28 @@ static inline const uint8_t *rb_ascii(PyObject *text)
     return (const uint8_t *)((PyASCIIObject *)text + 1);
 }
 
+#define RB_TEXT_ROOM 32 /* what a tag, a length and rb_copy_ascii need beside the text itself */
+
+/* The text of a compact ASCII str.  Most are short, of all lengths, and a length that nobody could foresee
+ * costs more than the copy: so there are few cases.  Before a text stands the head of its str and behind
+ * it a zero: the eight bytes that end with the zero can be read even of a text that has fewer.  Up to 16
+ * bytes are written, whatever the size. */
+static inline void rb_copy_ascii(uint8_t *out, const uint8_t *text, size_t size)
+{
+    uint64_t word;
+    if (size < 8) {
+        memcpy(&word, text + size - 7, 8);
+        word >>= 8 * (7 - size);
+        memcpy(out, &word, 8);
+    } else if (size <= 16) {
+        memcpy(&word, text, 8);
+        memcpy(out, &word, 8);
+        memcpy(out + size - 8, text + size - 8, 8);
+    } else {
+        rb_copy(out, text, size);
+    }
+}
+
 /* Whether json="text" might make a date of an exact str. */
 static inline int rb_date_like(PyObject *text)
 {
@@ -159,23 +205,57 @@ static inline int rb_put_bytes(rb_buffer *out, const void *data, Py_ssize_t size
     return 0;
 }
 
+/* A compact ASCII str, its length in front. */
+static RB_INLINE int rb_put_ascii(rb_buffer *out, PyObject *text)
+{
+    size_t size = (size_t)PyUnicode_GET_LENGTH(text);
+    if (RB_UNLIKELY(size > (size_t)RB_MAX_STRING) || rb_need(out, size + RB_TEXT_ROOM))
+        return -1;
+    uint8_t *p = rb_put_varint(out->p, size);
+    rb_copy_ascii(p, rb_ascii(text), size);
+    out->p = p + size;
+    return 0;
+}
+
 int rb_put_wide_str(rb_buffer *out, PyObject *text);
 
 /* An exact str, as UTF-8 with its length in front. */
-static inline int rb_put_str(rb_buffer *out, PyObject *text)
+static RB_INLINE int rb_put_str(rb_buffer *out, PyObject *text)
 {
     if (RB_LIKELY(PyUnicode_IS_COMPACT_ASCII(text)))
-        return rb_put_bytes(out, rb_ascii(text), PyUnicode_GET_LENGTH(text));
+        return rb_put_ascii(out, text);
     return rb_put_wide_str(out, text);
 }
 
-static inline int rb_put_string(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
+static RB_INLINE int rb_put_string(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     if (RB_LIKELY(PyUnicode_CheckExact(value)))
         return rb_put_str(out, value);
     if (PyBytes_CheckExact(value))
         return rb_put_bytes(out, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value));
     return rb_write_reference(e, out, node, value);
+}
+
+/* The type without LowCardinality, which a value does not show. */
+static inline const rb_node *rb_plain(const rb_node *node)
+{
+    return node->op == RB_OP_LOW_CARDINALITY ? node->children[0] : node;
+}
+
+/* rb_write_value for places where most of the time goes: the commonest types without a call. */
+static RB_INLINE int rb_write_common(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
+{
+    node = rb_plain(node);
+    rb_op op = node->op;
+    if (op == RB_OP_STRING)
+        return rb_put_string(e, out, node, value);
+    if (op == RB_OP_INT64)
+        return rb_put_signed(e, out, node, value, 8);
+    if (op == RB_OP_UINT64)
+        return rb_put_unsigned(e, out, node, value, 8);
+    if (op == RB_OP_FLOAT64)
+        return rb_put_float64(e, out, node, value);
+    return rb_write_value(e, out, node, value);
 }
 
 #endif

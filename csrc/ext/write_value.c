@@ -57,6 +57,8 @@ int rb_drop_error(void)
 /* The reference writer, for values without a fast path here. */
 int RB_COLD rb_write_reference(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
+    if (e->no_calls)
+        return -1;
     PyObject *scratch = PyByteArray_FromStringAndSize(NULL, 0);
     PyObject *depth = PyLong_FromLong(e->depth), *done = NULL;
     int failed = -1;
@@ -159,6 +161,8 @@ static int zone_offset(rb_encoder *e, PyObject *value, int64_t *offset)
         return 0;
     if (zone == Py_None)
         return e->naive_utc ? 0 : -1;
+    if (e->no_calls)
+        return -1;
     e->calls++;
     PyObject *delta = PyObject_CallMethodOneArg(zone, rb_py.s_utcoffset, value);
     int known = delta && PyDelta_CheckExact(delta);
@@ -251,30 +255,6 @@ static int write_time(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObje
     return rb_put(out, &ticks, node->size);
 }
 
-static int write_uuid(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
-{
-    if ((PyObject *)Py_TYPE(value) != rb_py.uuid)
-        return rb_write_reference(e, out, node, value);
-    uint8_t bytes[16];
-    e->calls++;
-    PyObject *number = PyObject_GetAttr(value, rb_py.s_int);
-    int failed = !number || !PyLong_CheckExact(number);
-    if (!failed) {
-#if PY_VERSION_HEX >= 0x030D0000
-        failed = _PyLong_AsByteArray((PyLongObject *)number, bytes, 16, 1, 0, 1);
-#else
-        failed = _PyLong_AsByteArray((PyLongObject *)number, bytes, 16, 1, 0);
-#endif
-    }
-    Py_XDECREF(number);
-    if (failed || rb_need(out, 16))
-        return -1;
-    memcpy(out->p, bytes + 8, 8); /* the high half first, each half little-endian */
-    memcpy(out->p + 8, bytes, 8);
-    out->p += 16;
-    return 0;
-}
-
 static int write_enum(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
 {
     int64_t number;
@@ -284,62 +264,6 @@ static int write_enum(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObje
     if (!found || !rb_long_signed(found, 16, &number))
         return rb_write_reference(e, out, node, value);
     return rb_put(out, &number, node->size);
-}
-
-/* Digits of a plain decimal text as an integer of `scale` more digits; 0 when it is not that simple. */
-static int decimal_digits(const char *text, Py_ssize_t size, const rb_node *node, __int128 *out)
-{
-    unsigned __int128 number = 0;
-    int point = 0, digits = 0;
-    uint32_t after = 0;
-    Py_ssize_t i = size && text[0] == '-';
-    for (; i < size; i++) {
-        if (text[i] == '.' && !point) {
-            point = 1;
-            continue;
-        }
-        if (text[i] < '0' || text[i] > '9' || ++digits > 37)
-            return 0;
-        number = number * 10 + (unsigned)(text[i] - '0');
-        after += (uint32_t)point;
-    }
-    for (; after > node->scale; after--) {
-        if (number % 10)
-            return 0; /* a digit would be lost */
-        number /= 10;
-    }
-    for (; after < node->scale; after++) {
-        if (++digits > 37)
-            return 0;
-        number *= 10;
-    }
-    unsigned __int128 limit = 1;
-    for (uint32_t k = 0; k < node->precision && k < 38; k++)
-        limit *= 10;
-    if (number >= limit)
-        return 0;
-    *out = text[0] == '-' ? -(__int128)number : (__int128)number;
-    return digits > 0;
-}
-
-static int write_decimal(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
-{
-    __int128 number = 0;
-    int known = 0;
-    if ((PyObject *)Py_TYPE(value) == rb_py.decimal) {
-        e->calls++;
-        PyObject *text = PyObject_Str(value);
-        if (!text)
-            return -1;
-        known = PyUnicode_IS_COMPACT_ASCII(text) &&
-                decimal_digits((const char *)rb_ascii(text), PyUnicode_GET_LENGTH(text), node, &number);
-        Py_DECREF(text);
-    }
-    if (!known)
-        return rb_write_reference(e, out, node, value);
-    uint64_t words[4] = {(uint64_t)number, (uint64_t)(number >> 64)};
-    words[2] = words[3] = number < 0 ? UINT64_MAX : 0;
-    return rb_put(out, words, node->size);
 }
 
 static int write_nullable(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value)
@@ -418,7 +342,7 @@ int rb_write_value(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject 
     case RB_OP_TIME64:
         return write_time(e, out, node, value);
     case RB_OP_UUID:
-        return write_uuid(e, out, node, value);
+        return rb_write_uuid(e, out, node, value);
     case RB_OP_ENUM8:
     case RB_OP_ENUM16:
         return write_enum(e, out, node, value);
@@ -426,7 +350,7 @@ int rb_write_value(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject 
     case RB_OP_DECIMAL64:
     case RB_OP_DECIMAL128:
     case RB_OP_DECIMAL256:
-        return write_decimal(e, out, node, value);
+        return rb_write_decimal(e, out, node, value);
     /* Rare on any hot path: the reference writer is fast enough. */
     case RB_OP_NOTHING:
     case RB_OP_IPV4:
