@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from ._api import Encoder
-from ._columnar_parts import Part, Rows, Writer, fresh
+from ._columnar_parts import Part, Rows, Writer
 from ._columns import LOW_CARDINALITY_VERSION
 from ._kernels import ffi, lib
 from ._native import BLOCK_ROWS
@@ -154,7 +154,7 @@ class _Block:
         total = len(start) + sum(len(data) for _, data in columns) + sum(self._sizes.values())
         if total > 2 * self.enough and rows > 1:
             raise _TooLongError
-        block, memory = fresh(total)
+        block, memory = self.writer.fresh(total)
         ffi.memmove(memory, start, len(start))
         self._scratch.used = 0
         at = len(start)

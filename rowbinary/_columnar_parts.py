@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 from collections.abc import Iterator
 from typing import Any
@@ -14,16 +13,8 @@ from ._kernels import ffi, lib
 from ._options import Format
 from ._schema import Schema
 from ._sources import Batch, Source, read, rows_of, span, value_of
+from ._speedups import Chunks
 from .errors import EncodeError
-
-_new_bytes = ctypes.pythonapi.PyBytes_FromStringAndSize  # without initialising them
-_new_bytes.restype, _new_bytes.argtypes = ctypes.py_object, [ctypes.c_char_p, ctypes.c_ssize_t]
-
-
-def fresh(size: int) -> tuple[bytes, Any]:
-    """Bytes that nobody has seen yet, and where they are: kernels write them in place."""
-    piece: bytes = _new_bytes(None, size)
-    return piece, ffi.cast("uint8_t *", ffi.from_buffer(piece))
 
 
 class Part:
@@ -51,6 +42,12 @@ class Writer:
         self.names, self.nodes = schema.plan.names, schema.plan.nodes
         self.format: Format = "Native" if native else "RowBinary"
         self._encoders: dict[int, Encoder] = {}
+        self._chunks = Chunks()
+
+    def fresh(self, size: int) -> tuple[bytes, Any]:
+        """Bytes that nobody has seen yet, and where they are: kernels write them in place."""
+        piece = self._chunks.fresh(size)
+        return piece, ffi.cast("uint8_t *", ffi.from_buffer(piece))
 
     def parts(self, tables: Iterator[Batch]) -> Iterator[Part]:
         """Batches with rows, compiled; they end where the columns of a Nested have unequal lengths."""

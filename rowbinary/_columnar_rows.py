@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import Any
 
-from ._columnar_parts import Part, Writer, fresh
+from ._columnar_parts import Part, Writer
 from ._kernels import ffi, lib
 from ._schema import Schema
 from ._sources import Batch
@@ -72,7 +72,7 @@ class _Window:
         size = ffi.new("uint64_t *")
         rows = lib.rb_rows_measure(columns, self.count, self.marked, start, end, enough, size)
         if rows > 0:
-            piece, memory = fresh(size[0])
+            piece, memory = self.writer.fresh(size[0])
             if not lib.rb_rows_write(columns, self.count, self.marked, start, rows, memory, size[0]):
                 return rows, piece
         return rows, None
@@ -86,7 +86,7 @@ class _Window:
         for index in range(self.count):
             one = self.columns + index
             rows = lib.rb_rows_measure(one, 1, 0, start, end, 1 << 62, size)
-            room = fresh(size[0] if rows > 0 else 0)  # only to see whether it can be written
+            room = self.writer.fresh(size[0] if rows > 0 else 0)  # only to see whether it can be written
             if rows < 0 or lib.rb_rows_write(one, 1, 0, start, rows, room[1], size[0]):
                 refused.append(index)
         self._with_cells(self.columns, columns, refused, start, end, kept)

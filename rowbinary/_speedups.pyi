@@ -8,6 +8,11 @@ from .errors import EncodeError
 
 PLAN_HASH: str
 
+class Chunks:
+    """Chunks whose memory is used again once nobody holds them any more."""
+
+    def fresh(self, size: int, /) -> bytes: ...
+
 class RowEncoder:
     """As rowbinary._encode.RowEncoder."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import datetime as dt
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -87,7 +88,7 @@ BAD = [
 def test_a_row_fails_at_each_place(column: int, value: Any) -> None:
     for place in range(2 * AHEAD + 2):
         rows = [replaced(i, column, value) if i == place else row(i) for i in range(2 * AHEAD + 5)]
-        _, bad = same(lambda rows=rows: rows)
+        _, bad = same(functools.partial(list, rows))
         assert [index for index, _ in bad] == [place]
 
 
@@ -116,7 +117,7 @@ RARE = [
 def test_rare_values(column: int, value: Any) -> None:
     for place in (0, 1, AHEAD - 1, AHEAD, AHEAD + 1, 3 * AHEAD):
         rows = [replaced(i, column, value) if i == place else row(i) for i in range(4 * AHEAD)]
-        same(lambda rows=rows: rows)
+        same(functools.partial(list, rows))
 
 
 def test_rows_of_other_kinds_between() -> None:

@@ -340,9 +340,27 @@ int rb_pack(const rb_source *s, int64_t from, int64_t count, uint8_t *out)
 
 /* --- texts ------------------------------------------------------------------------------------- */
 
+#define NEAR 32 /* bytes of a short text */
+
+/* The usual case of both functions below: texts with ends, none of them NULL. */
+static int has_plain_ends(const rb_source *s, int64_t count)
+{
+    return count && s->shape == RB_TEXT && !s->nulls && (s->load == RB_ENDS32 || s->load == RB_ENDS64);
+}
+
 int64_t rb_texts_size(const rb_source *s, int64_t from, int64_t count)
 {
     int64_t total = 0;
+    if (has_plain_ends(s, count)) {
+        uint64_t start = (uint64_t)rb_end_at(s, from), bad = start;
+        for (int64_t i = from; i < from + count; i++) {
+            uint64_t end = (uint64_t)rb_end_at(s, i + 1), size = end - start;
+            bad |= end | size | (RB_MAX_STRING - size);
+            total += (int64_t)(size + rb_varint_size(size));
+            start = end;
+        }
+        return bad >> 63 ? -1 : total; /* what is negative, or too long, leaves its sign */
+    }
     for (int64_t i = from; i < from + count; i++) {
         const uint8_t *text;
         int64_t size = rb_find_text(s, i, &text);
@@ -355,6 +373,21 @@ int64_t rb_texts_size(const rb_source *s, int64_t from, int64_t count)
 
 uint8_t *rb_pack_texts(const rb_source *s, int64_t from, int64_t count, uint8_t *out, const uint8_t *limit)
 {
+    if (has_plain_ends(s, count)) {
+        int64_t start = rb_end_at(s, from), last = rb_end_at(s, from + count);
+        for (int64_t i = from; out && i < from + count; i++) {
+            int64_t end = rb_end_at(s, i + 1), size = rb_between(start, end);
+            if ((uint64_t)size <= NEAR && start + NEAR <= last && limit - out > NEAR) {
+                *out++ = (uint8_t)size; /* a copy of one size, for what lies behind is written next */
+                memcpy(out, s->data + start, NEAR);
+                out += size;
+            } else {
+                out = rb_put_text(out, limit, s->data + start, size > RB_MAX_STRING ? -1 : size);
+            }
+            start = end;
+        }
+        return out;
+    }
     for (int64_t i = from; i < from + count; i++) {
         const uint8_t *text;
         int64_t size = rb_find_text(s, i, &text);

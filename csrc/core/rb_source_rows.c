@@ -65,13 +65,15 @@ static int64_t cell_size(const rb_source *s, int64_t i)
     return size < 0 ? -1 : size + s->nullable;
 }
 
+/* Whether all cells have the same bytes, and so few that they can be converted before they are placed. */
+static int has_fixed_size(const rb_source *s)
+{
+    return s->width && s->width <= NARROW && !s->nullable;
+}
+
+/* What the other columns add. */
 static int add_sizes(const rb_source *s, int64_t from, int count, uint64_t *sizes)
 {
-    if (s->width && !s->nullable) {
-        for (int i = 0; i < count; i++)
-            sizes[i] += s->width;
-        return 0;
-    }
     if (s->shape == RB_TEXT && !s->nulls && (s->load == RB_ENDS32 || s->load == RB_ENDS64)) {
         uint64_t start = (uint64_t)rb_end_at(s, from), bad = start;
         for (int i = 0; i < count; i++) {
@@ -94,10 +96,13 @@ static int add_sizes(const rb_source *s, int64_t from, int count, uint64_t *size
 static int batch_sizes(const rb_source *columns, int64_t column_count, int marked, int64_t from, int count,
                        uint64_t *sizes)
 {
-    for (int i = 0; i < count; i++)
-        sizes[i] = marked ? (uint64_t)column_count : 0;
+    uint64_t fixed = marked ? (uint64_t)column_count : 0;
     for (int64_t k = 0; k < column_count; k++)
-        if (add_sizes(&columns[k], from, count, sizes))
+        fixed += has_fixed_size(&columns[k]) ? columns[k].width : 0;
+    for (int i = 0; i < count; i++)
+        sizes[i] = fixed;
+    for (int64_t k = 0; k < column_count; k++)
+        if (!has_fixed_size(&columns[k]) && add_sizes(&columns[k], from, count, sizes))
             return -1;
     return 0;
 }
@@ -181,19 +186,16 @@ static uint8_t *put_cell(const rb_source *s, int64_t i, uint8_t *out, const uint
 
 /* --- a batch of cells -------------------------------------------------------------------------- */
 
-/* values[i] goes to at[i], which then is behind it. */
-static int scatter(const uint8_t *values, uint32_t width, int count, uint8_t **at, const uint8_t *limit)
+/* Value i, of those that lie `stride` bytes apart, goes to at[i] + ahead. */
+static void scatter(const uint8_t *values, int64_t stride, uint32_t width, int count, uint8_t *const *at,
+                    uint64_t ahead)
 {
     switch (width) {
 #define SCATTER(size)                                                                                     \
     case size:                                                                                            \
-        for (int i = 0; i < count; i++) {                                                                 \
-            if (limit - at[i] < size)                                                                     \
-                return -1;                                                                                \
-            memcpy(at[i], values + (size_t)i * size, size);                                               \
-            at[i] += size;                                                                                \
-        }                                                                                                 \
-        return 0;
+        for (int i = 0; i < count; i++)                                                                   \
+            memcpy(at[i] + ahead, values + i * stride, size);                                             \
+        break;
         SCATTER(1)
         SCATTER(2)
         SCATTER(4)
@@ -201,13 +203,8 @@ static int scatter(const uint8_t *values, uint32_t width, int count, uint8_t **a
         SCATTER(16)
 #undef SCATTER
     default:
-        for (int i = 0; i < count; i++) {
-            if (limit - at[i] < width)
-                return -1;
-            memcpy(at[i], values + (size_t)i * width, width);
-            at[i] += width;
-        }
-        return 0;
+        for (int i = 0; i < count; i++)
+            memcpy(at[i] + ahead, values + i * stride, width);
     }
 }
 
@@ -228,14 +225,26 @@ static int scatter_nullable(const rb_source *s, int64_t from, const uint8_t *val
     return 0;
 }
 
+/* Cells of one size, `ahead` bytes behind `at`. */
+static int put_fixed(const rb_source *s, int64_t from, int count, uint8_t *const *at, uint64_t ahead)
+{
+    if (s->shape == RB_AS_IS && !s->nulls) {
+        scatter(s->data + (s->offset + from) * s->stride, s->stride, s->width, count, at, ahead);
+        return 0;
+    }
+    uint8_t values[RB_BATCH * NARROW];
+    if (rb_pack(s, from, count, values))
+        return -1;
+    scatter(values, s->width, s->width, count, at, ahead);
+    return 0;
+}
+
+/* Cells of other sizes; at[i] comes to stand behind its cell. */
 static int put_cells(const rb_source *s, int64_t from, int count, uint8_t **at, const uint8_t *limit)
 {
     if (s->width && s->width <= NARROW) {
         uint8_t values[RB_BATCH * NARROW];
-        if (rb_pack(s, from, count, values))
-            return -1;
-        return s->nullable ? scatter_nullable(s, from, values, count, at, limit)
-                           : scatter(values, s->width, count, at, limit);
+        return rb_pack(s, from, count, values) ? -1 : scatter_nullable(s, from, values, count, at, limit);
     }
     if (!s->width && !s->nullable && s->shape == RB_TEXT && !s->nulls) {
         for (int i = 0; i < count; i++) {
@@ -252,6 +261,29 @@ static int put_cells(const rb_source *s, int64_t from, int count, uint8_t **at, 
     return 0;
 }
 
+/* The bytes that columns `k` up to the next of cells of other sizes take, with their marks. */
+static uint64_t fixed_run(const rb_source *columns, int64_t k, int64_t column_count, int marked)
+{
+    uint64_t run = 0;
+    for (; k < column_count && has_fixed_size(&columns[k]); k++)
+        run += columns[k].width + (marked ? 1 : 0);
+    return run + (marked && k < column_count ? 1 : 0);
+}
+
+static int have_room(uint8_t *const *at, int count, uint64_t size, const uint8_t *limit)
+{
+    int bad = 0;
+    for (int i = 0; i < count; i++)
+        bad |= limit < at[i] || (uint64_t)(limit - at[i]) < size;
+    return !bad;
+}
+
+static void advance(uint8_t **at, int count, uint64_t size)
+{
+    for (int i = 0; i < count; i++)
+        at[i] += size;
+}
+
 /* Sources should not change while they are read, but NumPy arrays of other threads can: cells then have
  * other sizes than were measured.  Nothing is written behind `limit`, and every row has to end where the
  * next begins. */
@@ -259,7 +291,8 @@ static int put_batch(const rb_source *columns, int64_t column_count, int marked,
                      uint8_t **out, const uint8_t *limit)
 {
     uint64_t sizes[RB_BATCH];
-    uint8_t marks[RB_BATCH] = {0}, *at[RB_BATCH], *start = *out;
+    uint64_t ahead = 0; /* bytes of fixed cells that `at` does not count yet */
+    uint8_t *at[RB_BATCH], *start = *out;
     if (batch_sizes(columns, column_count, marked, from, count, sizes))
         return -1;
     for (int i = 0; i < count; i++) {
@@ -269,11 +302,23 @@ static int put_batch(const rb_source *columns, int64_t column_count, int marked,
         start += sizes[i];
     }
     for (int64_t k = 0; k < column_count; k++) {
-        if (marked && scatter(marks, 1, count, at, limit))
+        if ((k == 0 || !has_fixed_size(&columns[k - 1])) &&
+            !have_room(at, count, fixed_run(columns, k, column_count, marked), limit))
             return -1;
+        if (marked)
+            scatter((const uint8_t *)"", 0, 1, count, at, ahead++);
+        if (has_fixed_size(&columns[k])) {
+            if (put_fixed(&columns[k], from, count, at, ahead))
+                return -1;
+            ahead += columns[k].width;
+            continue;
+        }
+        advance(at, count, ahead);
+        ahead = 0;
         if (put_cells(&columns[k], from, count, at, limit))
             return -1;
     }
+    advance(at, count, ahead);
     start = *out;
     for (int i = 0; i < count; i++)
         if (at[i] != (start += sizes[i]))

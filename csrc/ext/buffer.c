@@ -108,12 +108,36 @@ void rb_chunk_init(rb_chunk *c)
     c->out.grow = chunk_grow;
 }
 
+void rb_leave_spares(rb_spare *spares)
+{
+    for (int i = 0; i < RB_SPARES; i++)
+        leave(spares[i]);
+}
+
 void rb_chunk_free(rb_chunk *c)
 {
     rb_spare last = {c->bytes, c->out.end - c->out.start};
     leave(last);
-    for (int i = 0; i < RB_SPARES; i++)
-        leave(c->spares[i]);
+    rb_leave_spares(c->spares);
+}
+
+/* Bytes of `size` to be written in place, in memory of a remembered chunk where there is one. */
+PyObject *rb_fresh(rb_spare *spares, Py_ssize_t size)
+{
+    Py_ssize_t room = size;
+    if (size < WORTH || size >= RB_LARGE)
+        return PyBytes_FromStringAndSize(NULL, size);
+    PyObject *bytes = reusable(spares, size, &room);
+    if (!bytes)
+        bytes = reusable(left, size, &room);
+    if (!bytes)
+        bytes = PyBytes_FromStringAndSize(NULL, room += size / 16); /* the next one may be a little larger */
+    if (!bytes)
+        return NULL;
+    Py_SET_SIZE((PyVarObject *)bytes, size);
+    PyBytes_AS_STRING(bytes)[size] = 0;
+    remember(spares, Py_NewRef(bytes), room);
+    return bytes;
 }
 
 /* What the chunk holds; it is empty afterwards. */

@@ -28,6 +28,14 @@ int rb_import_native(void)
            import_into(&rb_py.refuse, "rowbinary._native", "refuse");
 }
 
+static int add_type(PyObject *module, const char *name, PyType_Spec *spec)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
+    int failed = !type || PyModule_AddObjectRef(module, name, type);
+    Py_XDECREF(type);
+    return failed;
+}
+
 static int module_exec(PyObject *module)
 {
     if (rb_value_init() || import_into(&rb_py.write_value, "rowbinary._write", "write_value") ||
@@ -43,11 +51,10 @@ static int module_exec(PyObject *module)
         intern_into(&rb_py.s_row, "row") || intern_into(&rb_py.s_absent, "absent") ||
         rb_objects_init())
         return -1;
-    PyObject *type = PyType_FromModuleAndSpec(module, &rb_encoder_spec, NULL);
-    int failed = !type || PyModule_AddObjectRef(module, "RowEncoder", type) ||
-                 PyModule_AddStringConstant(module, "PLAN_HASH", RB_PLAN_HASH);
-    Py_XDECREF(type);
-    return failed ? -1 : 0;
+    return add_type(module, "RowEncoder", &rb_encoder_spec) || add_type(module, "Chunks", &rb_chunks_spec) ||
+                   PyModule_AddStringConstant(module, "PLAN_HASH", RB_PLAN_HASH)
+               ? -1
+               : 0;
 }
 
 static PyModuleDef_Slot slots[] = {

@@ -37,6 +37,22 @@ static Py_ssize_t put_floats(rb_buffer *out, PyObject *const *values, Py_ssize_t
     return k;
 }
 
+static Py_ssize_t put_singles(rb_buffer *out, PyObject *const *values, Py_ssize_t count)
+{
+    Py_ssize_t k = 0;
+    if (rb_need(out, (size_t)count * 4))
+        return 0;
+    uint8_t *p = out->p;
+    for (; k < count; k++, p += 4) {
+        float number;
+        if (RB_UNLIKELY(!rb_as_single(values[k], &number)))
+            break;
+        memcpy(p, &number, 4);
+    }
+    out->p = p;
+    return k;
+}
+
 static Py_ssize_t put_texts(rb_buffer *out, PyObject *const *values, Py_ssize_t count)
 {
     Py_ssize_t k = 0;
@@ -67,6 +83,8 @@ Py_ssize_t rb_put_many(rb_column *c, PyObject *const *values, Py_ssize_t count)
         return put_ints(out, values, count, 4, 0);
     case RB_OP_UINT64:
         return put_ints(out, values, count, 8, 0);
+    case RB_OP_FLOAT32:
+        return put_singles(out, values, count);
     case RB_OP_FLOAT64:
         return put_floats(out, values, count);
     case RB_OP_STRING:

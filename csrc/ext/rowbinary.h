@@ -170,6 +170,8 @@ int rb_import_native(void);
 
 /* buffer.c */
 void rb_chunk_init(rb_chunk *c);
+PyObject *rb_fresh(rb_spare *spares, Py_ssize_t size);
+void rb_leave_spares(rb_spare *spares);
 void rb_chunk_free(rb_chunk *c);
 PyObject *rb_take(rb_chunk *c);
 int rb_append_object(rb_buffer *out, PyObject *bytes);
@@ -233,6 +235,6 @@ int rb_give_up(rb_encoder *e);
 PyObject *rb_encode_row(rb_encoder *e, PyObject *row, Py_ssize_t index);
 
 /* encoder.c */
-extern PyType_Spec rb_encoder_spec;
+extern PyType_Spec rb_encoder_spec, rb_chunks_spec;
 
 #endif

@@ -15,11 +15,17 @@ static Py_ssize_t put_usual_items(rb_buffer *out, const rb_node *child, PyObject
                 return -1;
         return i;
     }
-    if ((op != RB_OP_FLOAT64 && op != RB_OP_INT64) || !count)
+    if ((op != RB_OP_FLOAT64 && op != RB_OP_INT64 && op != RB_OP_FLOAT32) || !count)
         return 0;
     if (rb_need(out, (size_t)count * 8))
         return -1;
     uint8_t *p = out->p;
+    if (op == RB_OP_FLOAT32) {
+        for (float number; i < count && rb_as_single(items[i], &number); i++)
+            memcpy(p + 4 * i, &number, 4);
+        out->p = p + 4 * i;
+        return i;
+    }
     if (op == RB_OP_FLOAT64)
         for (; i < count && PyFloat_CheckExact(items[i]); i++)
             memcpy(p + 8 * i, &((PyFloatObject *)items[i])->ob_fval, 8);
