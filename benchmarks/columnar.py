@@ -104,7 +104,7 @@ def _arrow(columns: dict[str, Any]) -> Any:
 
 
 def ints(share: int = 1) -> tuple[str, Contenders]:
-    count = 500_000 // share
+    count = 2_000_000 // share
     random = np.random.default_rng(1)
     columns = {f"c{i}": random.integers(-(2**62), 2**62, count) for i in range(10)}
     schema = [(name, "Int64") for name in columns]
@@ -116,7 +116,7 @@ def ints(share: int = 1) -> tuple[str, Contenders]:
 
 
 def strings(share: int = 1) -> tuple[str, Contenders]:
-    count = 500_000 // share
+    count = 1_000_000 // share
     words = np.array([f"{'word' * (i % 9)}-{i}" for i in range(5_000)], dtype=object)
     random = np.random.default_rng(2)
     lists = {f"s{i}": words[random.integers(0, len(words), count)] for i in range(5)}
@@ -130,7 +130,7 @@ def strings(share: int = 1) -> tuple[str, Contenders]:
 
 
 def embeddings(share: int = 1) -> tuple[str, Contenders]:
-    count = 20_000 // share
+    count = 60_000 // share
     columns = {"vector": np.random.default_rng(3).random((count, 768), dtype=np.float32)}
     schema = [("vector", "Array(Float32)")]
     halves = [{"vector": columns["vector"][half]} for half in _halves(count)]
@@ -141,7 +141,7 @@ def embeddings(share: int = 1) -> tuple[str, Contenders]:
 
 
 def mixed(share: int = 1) -> tuple[str, Contenders]:
-    count = 300_000 // share
+    count = 1_000_000 // share
     random = np.random.default_rng(4)
     words = np.array([f"name-{i}" for i in range(1_000)], dtype=object)
     nulls = random.random(count) < 0.1

@@ -81,7 +81,8 @@ grows from before the first row to its peak. CPU with the generator."""
 
 COLUMNS = """## Input in columns
 
-Gigabytes of input a second, of CPU and of wall time; CPU and wall time as a multiple of the first."""
+Gigabytes of output a second, of CPU and of wall time; CPU and wall time as a multiple of the first. Two
+threads gain where there is something to compute; copies are as fast as the memory, which both share."""
 
 CHECKED = """## Same rows
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import canonical
 import pytest
-from conftest import load, value_of
+from conftest import load, times, value_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import schemas, type_texts, values_of
@@ -593,7 +593,7 @@ def outcome(body: bytes) -> None:
     assert time.perf_counter() - began < 5
 
 
-@settings(max_examples=400)
+@settings(max_examples=times(150, 400))
 @given(st.sampled_from(BODIES).flatmap(mutations))
 def test_mutated_bodies(body: bytes) -> None:
     outcome(body)

@@ -9,7 +9,7 @@ import uuid
 from typing import Any
 
 import pytest
-from conftest import implementations
+from conftest import implementations, times
 
 import rowbinary
 
@@ -57,7 +57,7 @@ def test_keys_that_come_and_go() -> None:
         keys = r.sample(names, r.randrange(len(names)))
         return {fresh(key) if r.random() < 0.3 else key: value(depth) for key in keys}
 
-    documents = [document(0) for _ in range(600)]
+    documents = [document(0) for _ in range(times(150, 600))]
     both(documents)
     both(documents, "j JSON(a Nullable(Int64), SKIP b)", on_error=lambda *a: None)
     both(documents, json="text", on_error=lambda *a: None)
