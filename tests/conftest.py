@@ -24,7 +24,7 @@ pytest_plugins = ["servers", "clients"]
 
 VECTORS = pathlib.Path(__file__).parent / "vectors"
 
-hypothesis.settings.register_profile("default", deadline=None, max_examples=100)
+hypothesis.settings.register_profile("default", deadline=None, max_examples=50)
 hypothesis.settings.register_profile("ci", deadline=None, max_examples=200)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
