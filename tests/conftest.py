@@ -21,6 +21,8 @@ import rowbinary
 from rowbinary import _api
 
 pytest_plugins = ["servers", "clients"]
+# Helpers that assert: a failure there shows the values, as in a test.
+pytest.register_assert_rewrite("columns_cases", "decode_cases", "pipeline_sources", "text_trees")
 
 VECTORS = pathlib.Path(__file__).parent / "vectors"
 

@@ -1,84 +1,29 @@
-"""``rowbinary insert``: what lands in the engine, what is refused, and what the exit code says.
-
-Most tests run the command in this process: ``chdb://memory`` is then the engine of the fixture.
+"""``rowbinary insert``: what lands in the engine from JSON Lines and CSV, tables that it creates, and what it
+shows meanwhile.
 """
 
 from __future__ import annotations
 
 import gzip
 import io
-import json
 import os
 import pty
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cli_runs
 import pytest
-
-pytest.importorskip("click", reason="the command line needs click")
-pytest.importorskip("rich", reason="the command line needs rich")
+from cli_runs import insert, linux_only, peak_memory, process, write
 
 from rowbinary._embedded import Embedded
 from rowbinary.cli import _command
 from rowbinary.protocol import Table
 
-linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+db = cli_runs.db  # the fixture
 
 
-@pytest.fixture
-def db(engine: Any) -> Iterator[Embedded]:
-    """The engine of the session, with a fresh database in use by its name ``cli``."""
-    assert engine
-    with Embedded() as embedded:
-        embedded.execute("DROP DATABASE IF EXISTS cli")
-        embedded.execute("CREATE DATABASE cli")
-        yield embedded
-        embedded.execute("DROP DATABASE cli")
-
-
-def insert(*arguments: object, table: str = "cli.t") -> int:
-    """Run the command; its exit code."""
-    return _command.run(["insert", *map(str, arguments), "-t", table, "--to", "chdb://memory"])
-
-
-def write(path: Path, *lines: object) -> Path:
-    """A file of JSON Lines: texts and bytes as they are, the rest as JSON."""
-    kept = (
-        line if isinstance(line, bytes) else (line if isinstance(line, str) else json.dumps(line)).encode()
-        for line in lines
-    )
-    path.write_bytes(b"".join(line + b"\n" for line in kept))
-    return path
-
-
-def process(*arguments: object, **options: Any) -> subprocess.Popen[str]:
-    """The command in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-    command = [sys.executable, "-m", "rowbinary.cli", "insert", *map(str, arguments)]
-    return subprocess.Popen(command, env=environment, text=True, **options)
-
-
-def query_on_disk(path: Path, sql: str) -> Any:
-    """One cell of the result of `sql` in the database at `path`."""
-    code = (
-        "import sys\n"
-        "from rowbinary._embedded import Embedded\n"
-        "print(Embedded(sys.argv[1]).query(sys.argv[2]))"
-    )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [sys.executable, "-c", code, path, sql], env=environment, capture_output=True, text=True, check=True
-    )
-    return json.loads(done.stdout.replace("'", '"'))[0][0]
-
-
-# --- what lands -----------------------------------------------------------------------------------
+# --- what lands ------------------------------------------------------------------------------------
 
 
 def test_jsonl_into_a_table(db: Embedded, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -216,7 +161,7 @@ def test_engines_that_store_fewer(
     assert capsys.readouterr().out.startswith(said[table_engine])
 
 
-# --- CSV ------------------------------------------------------------------------------------------
+# --- CSV -------------------------------------------------------------------------------------------
 
 
 def test_csv(db: Embedded, tmp_path: Path) -> None:
@@ -254,192 +199,7 @@ def test_csv_without_header(db: Embedded, tmp_path: Path) -> None:
     assert db.query("SELECT a, b FROM cli.t") == [[1, "x"], [2, "y"]]
 
 
-# --- refused lines --------------------------------------------------------------------------------
-
-BAD_LINES = [
-    (b'{"a": 1, "a": 2}', "the key 'a' comes twice in an object"),
-    (b'{"a": 1, "j": {"x": {"k": 1, "k": 1}}}', "the key 'k' comes twice in an object"),
-    (b'{"a": NaN}', "NaN is not JSON"),
-    (b'{"a": -Infinity}', "-Infinity is not JSON"),
-    (b'{"a": 1e400}', "1e400 is beyond the range of Float64"),
-    (b'{"a": 1', "not JSON: Expecting ',' delimiter at character 7"),
-    (b'{"a": 1} {"a": 2}', "not JSON: Extra data at character 9"),
-    (b"[1]", "a line must be a JSON object, not an array"),
-    (b"null", "a line must be a JSON object, not null"),
-    (b"1", "a line must be a JSON object, not a number"),
-    (b'{"a": "\xff"}', "not UTF-8 at byte 7"),
-    (b"\x00\x01\x02", "not JSON: Expecting value at character 0"),
-    (b'{"j": ' * 100_000, "not JSON: nested too deeply"),
-    (b'{"a": ' + b"9" * 5000 + b"}", "not JSON: Exceeds the limit"),
-    (b'{"a": 300}', "column 'a': expected UInt8, got int 300: out of range 0 .. 255"),
-    (b'{"a": 1, "b": 2}', "the row has a value for str 'b', which is no column"),
-    (b'{"a": 1, "j": [1]}', "column 'j': expected JSON"),
-]
-
-
-@pytest.mark.parametrize(("line", "error"), BAD_LINES, ids=[error[:30] for _, error in BAD_LINES])
-def test_bad_line(
-    db: Embedded, tmp_path: Path, capsys: pytest.CaptureFixture[str], line: bytes, error: str
-) -> None:
-    db.execute("CREATE TABLE cli.t (a UInt8, j JSON) ENGINE = MergeTree ORDER BY a")
-    path = write(tmp_path / "r.jsonl", {"a": 1}, line, {"a": 3})
-    assert insert(path) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith(f"rowbinary: {path}:2: {error}")
-    assert said.err.endswith("; nothing was inserted\n")
-    assert len(said.err) < 600
-    assert db.query("SELECT a FROM cli.t") == []
-
-    rejects = tmp_path / "rejects.jsonl"
-    assert insert(path, "--rejects", rejects) == 3
-    (refused,) = map(json.loads, rejects.read_text().splitlines())
-    assert (refused["line"], refused["file"]) == (2, str(path))
-    assert refused["error"].startswith(error)
-    assert refused["row"] == line.decode(errors="backslashreplace")
-    assert db.query("SELECT a FROM cli.t ORDER BY a") == [[1], [3]]
-    assert capsys.readouterr().out.startswith("2 rows inserted into cli.t, 1 rejected, ")
-
-
-def test_bad_csv_lines(db: Embedded, tmp_path: Path) -> None:
-    db.execute("CREATE TABLE cli.t (a UInt8, b Bool) ENGINE = MergeTree ORDER BY a")
-    path = tmp_path / "r.csv"
-    path.write_bytes(b'a,b\n1,true\n2\n"3\n4",true\n5,perhaps\n"6"x,true\n\xff,true\n7,false\n')
-    rejects = tmp_path / "rejects"
-    assert insert(path, "--rejects", rejects) == 3
-    assert db.query("SELECT a, b FROM cli.t ORDER BY a") == [[1, True], [7, False]]
-    refused = [tuple(json.loads(line).values()) for line in rejects.read_text().splitlines()]
-    assert [(line, row) for line, _, _, row in refused] == [
-        (3, "2"), (4, '"3\n4",true'), (6, "5,perhaps"), (7, '"6"x,true'), (8, "\\xff,true"),
-    ]  # fmt: skip
-    errors = [error for _, _, error, _ in refused]
-    assert errors[0] == "1 cells instead of 2"
-    assert errors[1].startswith("column 'a': expected UInt8")
-    assert errors[2] == "column 'b': 'perhaps' is none of true, false, 1, 0"
-    assert "expected after" in errors[3]
-    assert errors[4] == "not UTF-8 at byte 0"
-
-
-def test_no_good_line(db: Embedded, tmp_path: Path) -> None:
-    db.execute("CREATE TABLE cli.t (a UInt8) ENGINE = Memory")
-    assert insert(write(tmp_path / "r.jsonl", {"a": 300}), "--rejects", tmp_path / "rejects") == 1
-    assert insert(write(tmp_path / "empty.jsonl")) == 0
-
-
-def test_a_line_that_is_too_long(db: Embedded, tmp_path: Path) -> None:
-    db.execute("CREATE TABLE cli.t (a UInt8, s String) ENGINE = MergeTree ORDER BY a")
-    long = json.dumps({"a": 2, "s": "x" * (3 << 20)})
-    path = write(tmp_path / "r.jsonl", {"a": 1, "s": ""}, long, {"a": 3, "s": ""})
-    rejects = tmp_path / "rejects"
-    assert insert(path, "--max-line", 1, "--rejects", rejects) == 3
-    refused = json.loads(rejects.read_text())
-    assert (refused["line"], refused["row"]) == (2, long[:1000])
-    assert refused["error"] == "the line is too long (see --max-line)"
-    assert db.query("SELECT a FROM cli.t ORDER BY a") == [[1], [3]]
-    assert insert(path, "--max-line", 8) == 0
-
-
-def peak_memory(code: str, *arguments: object) -> int:
-    """The most memory, in MB, that a process running `code` has had."""
-    code += "\nprint(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )  # fmt: skip
-    return int(done.stdout.split()[-1]) // 1000
-
-
-@linux_only
-def test_garbage_without_newlines_is_no_memory_bomb(tmp_path: Path) -> None:
-    garbage = tmp_path / "garbage.jsonl"
-    with garbage.open("wb") as file:
-        file.truncate(3 << 27)  # sparse: takes no disk
-    code = (
-        "import sys\n"
-        "from rowbinary.cli._formats import JsonLines\n"
-        "from rowbinary.cli._files import InputFile\n"
-        "lines = list(JsonLines().read(InputFile(sys.argv[1], int(sys.argv[2]))))\n"
-        "assert [line.error for line in lines] == ['the line is too long (see --max-line)']"
-    )
-    limit = 16 << 20
-    assert peak_memory(code, garbage, limit) - peak_memory(code, garbage, 1) < 80
-
-
-def test_broken_gzip(db: Embedded, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    db.execute("CREATE TABLE cli.t (a UInt32) ENGINE = MergeTree ORDER BY a")
-    data = gzip.compress(b"".join(b'{"a":%d}\n' % number for number in range(100_000)))
-    path = tmp_path / "r.jsonl.gz"
-    path.write_bytes(data[: len(data) // 2])
-    assert insert(path) == 1
-    assert capsys.readouterr().err.startswith(f"rowbinary: {path}: cannot be read: Compressed file ended")
-    assert db.query("SELECT count() FROM cli.t") == [[0]]
-
-
-# --- all or nothing -------------------------------------------------------------------------------
-
-
-def test_parts_that_were_finished_are_taken_back(db: Embedded, tmp_path: Path) -> None:
-    db.execute("CREATE TABLE cli.t (a UInt32) ENGINE = MergeTree ORDER BY a")
-    assert insert(write(tmp_path / "a.jsonl", {"a": 1})) == 0
-    rows = [{"a": number} for number in range(300_000)]
-    bad = write(tmp_path / "b.jsonl", *rows, {"a": -1})
-    assert insert(bad, "--batch-rows", 10_000, "--format", "RowBinary") == 1
-    assert db.query("SELECT a FROM cli.t") == [[1]]
-    assert db.query("SELECT sum(rows) FROM system.parts WHERE database = 'cli' AND active") == [[1]]
-
-
-def test_rows_dropped_silently_are_noticed(
-    db: Embedded, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    # The embedded engine reports success for an insert that a constraint has stopped.
-    db.execute("CREATE TABLE cli.t (a UInt8, CONSTRAINT c CHECK a < 5) ENGINE = MergeTree ORDER BY a")
-    assert insert(write(tmp_path / "r.jsonl", {"a": 1}, {"a": 9})) == 1
-    assert "stored 0 of 2 rows" in capsys.readouterr().err
-
-
-def test_created_table_is_dropped_again(
-    db: Embedded, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = write(tmp_path / "r.jsonl", {"a": 1}, {"a": "x"})
-    assert insert(path, "--create", "--infer-rows", 1) == 1
-    assert capsys.readouterr().err.endswith("; nothing was inserted, cli.t was dropped again\n")
-    assert not db.exists(Table.parse("cli.t"))
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted(engine: Any, tmp_path: Path, number: signal.Signals) -> None:
-    place = tmp_path / "db"
-    first = write(tmp_path / "a.jsonl", {"a": 1})
-    done = process(first, "-t", "t", "--to", f"chdb://{place}", "--create")
-    assert done.communicate()[1] == ""
-    running = process(
-        "-", "-t", "t", "--to", f"chdb://{place}", "--batch-rows", 1000, "--format", "RowBinary",
-        stdin=subprocess.PIPE,
-    )  # fmt: skip
-    assert running.stdin
-    running.stdin.write("".join(f'{{"a":{n}}}\n' for n in range(50_000)))
-    running.stdin.flush()  # all but what a pipe holds has been read
-    time.sleep(0.5)
-    running.send_signal(number)
-    output, complaint = running.communicate(timeout=30)
-    assert (output, complaint) == ("", "rowbinary: interrupted; nothing was inserted\n")
-    assert running.returncode == 1
-    assert int(query_on_disk(place, "SELECT count() FROM t")) == 1
-
-
-def test_stdout_closed(engine: Any, tmp_path: Path) -> None:
-    place = tmp_path / "db"
-    path = write(tmp_path / "a.jsonl", *({"a": n} for n in range(1000)))
-    with process(path, "-t", "t", "--to", f"chdb://{place}", "--create") as running:
-        assert running.stdout
-        assert running.stderr
-        running.stdout.close()
-        assert running.stderr.read() == ""
-    assert running.returncode == 0
-    assert int(query_on_disk(place, "SELECT count() FROM t")) == 1000
-
-
-# --- schema inference -----------------------------------------------------------------------------
+# --- schema inference ------------------------------------------------------------------------------
 
 
 def test_create(db: Embedded, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -486,105 +246,7 @@ def test_create_from_csv(db: Embedded, tmp_path: Path) -> None:
     ]
 
 
-# --- complaints -----------------------------------------------------------------------------------
-
-
-def complaint(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
-    """Exit code and what is said on stderr."""
-    code = _command.run(["insert", *map(str, arguments)])
-    said = capsys.readouterr()
-    assert said.out == ""
-    return code, said.err
-
-
-def test_usage_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = write(tmp_path / "r.jsonl", {"a": 1})
-    odd = write(tmp_path / "r.dat", {"a": 1})
-    sheet = write(tmp_path / "r.csv", "a")
-    memory = ("--to", "chdb://memory")
-    for arguments, words in [
-        ((path, "-t", "t", "--to", "postgres://x"), "must begin with http://, https:// or chdb://"),
-        ((path, "-t", "t", "--to", "http://u:secret@h:x/"), "the URL's port must be a number"),
-        ((path, "-t", "t", "--to", "chdb://relative/path"), "is chdb://memory or chdb:///directory"),
-        ((path, "-t", "t", "--to", "chdb://memory?max_threads=1"), "are given with --settings"),
-        ((path, "-t", "t", "--settings", "max_threads", *memory), "a setting is name=value"),
-        ((path, "-t", "t", "--settings", "query=1", *memory), "'query' is not a setting"),
-        ((path, "-t", "t", "--compression", "bzip2", *memory), "Invalid value for '--compression'"),
-        ((path, "-t", "a.b.c", *memory), "neither a table nor database.table"),
-        ((tmp_path / "missing.jsonl", "-t", "t", *memory), "missing.jsonl: no such file"),
-        ((tmp_path, "-t", "t", "--input-format", "csv", *memory), "is a directory"),
-        ((odd, "-t", "t", *memory), "Say so with --input-format"),
-        ((path, sheet, "-t", "t", *memory), "cannot be mixed"),
-        ((path, "-t", "t", "--no-header", *memory), "needs --columns"),
-        (("-", "-", "-t", "t", *memory), "can be read once only"),
-        ((path, "-t", "t", "--rejects", path, *memory), "is an input file"),
-        ((path, "-t", "t", "--rejects", tmp_path / "no/such", *memory), "cannot be written"),
-        ((path, "-t", "t", "--format", "CSV", *memory), "Invalid value for '--format'"),
-        ((path, *memory), "Missing option '--table'"),
-        (("-t", "t", *memory), "Missing argument 'FILE...'"),
-    ]:
-        code, said = complaint(capsys, *arguments)
-        assert (code, words in said) == (2, True), said
-    assert path.read_text() == '{"a": 1}\n'
-
-
-def test_engine_complaints(db: Embedded, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    db.execute("CREATE TABLE cli.t (a UInt8) ENGINE = Memory")
-    path = write(tmp_path / "r.jsonl", {"a": 1})
-    lone = write(tmp_path / "s.jsonl", {"\ud800": 1})
-    memory = ("--to", "chdb://memory")
-    for arguments, words in [
-        ((path, "-t", "cli.nope", *memory), "Table cli.nope does not exist"),
-        ((path, "-t", "cli.nope", *memory), "--create makes a table; nothing was inserted"),
-        ((path, "-t", "nowhere.t", *memory), "Database nowhere does not exist"),
-        ((path, "-t", "cli.t", "--columns", "zz", *memory), "the table has no column 'zz'"),
-        ((path, "-t", "nowhere.t", "--create", *memory), "Database nowhere does not exist"),
-        ((write(tmp_path / "e.jsonl"), "-t", "cli.new", "--create", *memory), "the input has no values"),
-        ((write(tmp_path / "b.jsonl", "{"), "-t", "cli.new", "--create", *memory), "b.jsonl:1: not JSON"),
-        ((write(tmp_path / "n.jsonl", {"": 1}), "-t", "cli.new", "--create", *memory), "the name ''"),
-        ((lone, "-t", "cli.new", "--create", *memory), r"the name '\ud800'"),
-        ((path, "-t", "t", "--to", f"chdb://{path}"), "cannot be used as a directory: File exists"),
-    ]:
-        code, said = complaint(capsys, *arguments)
-        assert (code, words in said) == (1, True), said
-        assert "Traceback" not in said
-    assert not db.exists(Table.parse("cli.new"))
-
-
-@pytest.mark.parametrize(("module", "extra"), [("chdb", "chdb"), ("click", "cli"), ("rich", "cli")])
-def test_missing_module(tmp_path: Path, module: str, extra: str) -> None:
-    path = write(tmp_path / "r.jsonl", {"a": 1})
-    code = f"import sys; sys.modules[{module!r}] = None\nfrom rowbinary.cli import main\nmain()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "insert", path, "-t", "t", "--to", "chdb://memory"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert f"pip install 'rowbinary[{extra}]'" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_missing_zstd(db: Embedded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    db.execute("CREATE TABLE cli.t (a UInt8) ENGINE = Memory")
-    path = tmp_path / "r.jsonl.zst"
-    path.write_bytes(b"\x28\xb5\x2f\xfd whatever")
-    for name in ("backports", "backports.zstd", "compression", "compression.zstd"):
-        monkeypatch.setitem(sys.modules, name, None)
-    assert insert(path) == 1
-
-
-def test_import_stays_light() -> None:
-    """The library does not import what only the command line needs."""
-    code = "import sys, rowbinary; print([m for m in ('click', 'rich', 'chdb', 'csv') if m in sys.modules])"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "[]\n"
-
-
-# --- display --------------------------------------------------------------------------------------
+# --- display ---------------------------------------------------------------------------------------
 
 
 def test_quiet(db: Embedded, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from test_pipeline import drained
+from pipeline_sources import drained
 
 import rowbinary
 from rowbinary import Client, DecodeError, Schema, SchemaError, ServerError, TransportError
