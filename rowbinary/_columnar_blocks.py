@@ -36,7 +36,8 @@ def blocks(
     while True:
         while more is True and ready < BLOCK_ROWS:
             more = _next_part(parts, waiting)
-            ready = sum(count for _, _, count in waiting)
+            if more is True:
+                ready += waiting[-1][2]
         if not ready:
             break
         tried = min(ready, most)
@@ -85,8 +86,6 @@ def _after(waiting: Rows, rows: int) -> Rows:
 class _Block:
     """One block: finds out how many rows it takes, then writes its columns."""
 
-    _scratch_size = 1 << 16  # of all blocks: what has been too small once would be so again
-
     def __init__(self, writer: Writer, enough: int):
         self.writer = writer
         self.enough = enough
@@ -130,15 +129,15 @@ class _Block:
 
     def _measure(self, pieces: dict[int, tuple[Any, int]]) -> None:
         """Sizes of the fast columns; the dictionaries they need stay in the scratch."""
+        scratch = self.writer.scratch
         while True:
-            self._memory = ffi.new("uint8_t[]", _Block._scratch_size)
-            self._scratch = ffi.new("rb_scratch *", {"start": self._memory, "size": _Block._scratch_size})
-            sizes = {i: lib.rb_column_measure(*found, self._scratch) for i, found in pieces.items()}
+            scratch.used = scratch.need = 0
+            sizes = {i: lib.rb_column_measure(*found, scratch) for i, found in pieces.items()}
             if refused := {index for index, size in sizes.items() if size == -1}:
                 self._refused |= refused
                 pieces = {index: found for index, found in pieces.items() if index not in refused}
-            elif self._scratch.need:
-                _Block._scratch_size = 2 * self._scratch.need
+            elif scratch.need:
+                self.writer.grow_scratch()
             else:
                 self._pieces, self._sizes = pieces, sizes
                 return
@@ -156,14 +155,14 @@ class _Block:
             raise _TooLongError
         block, memory = self.writer.fresh(total)
         ffi.memmove(memory, start, len(start))
-        self._scratch.used = 0
+        self.writer.scratch.used = 0
         at = len(start)
         for index, data in columns:
             ffi.memmove(memory + at, data, len(data))
             at += len(data)
             if index in self._sizes:
                 size = self._sizes[index]
-                if lib.rb_column_fill(*self._pieces[index], self._scratch, memory + at, size):
+                if lib.rb_column_fill(*self._pieces[index], self.writer.scratch, memory + at, size):
                     self._refused.add(index)
                     return None
                 at += size

@@ -43,11 +43,19 @@ class Writer:
         self.format: Format = "Native" if native else "RowBinary"
         self._encoders: dict[int, Encoder] = {}
         self._chunks = Chunks()
+        self.scratch = ffi.new(
+            "rb_scratch *"
+        )  # for dictionaries; from block to block, nothing before the first
 
     def fresh(self, size: int) -> tuple[bytes, Any]:
         """Bytes that nobody has seen yet, and where they are: kernels write them in place."""
         piece = self._chunks.fresh(size)
         return piece, ffi.cast("uint8_t *", ffi.from_buffer(piece))
+
+    def grow_scratch(self) -> None:
+        """Make room for what was needed, and some more."""
+        self._memory = bytearray(2 * self.scratch.need)
+        self.scratch.start, self.scratch.size = ffi.from_buffer("uint8_t[]", self._memory), len(self._memory)
 
     def parts(self, tables: Iterator[Batch]) -> Iterator[Part]:
         """Batches with rows, compiled; they end where the columns of a Nested have unequal lengths."""

@@ -1,4 +1,4 @@
-"""Sources compiled for the kernels (``csrc/core/rb_source.h``), type by type.
+"""Sources compiled for the kernels (``csrc/core/rb_columns.h``), type by type.
 
 Kernels take what is usual: of a pair of source and type that has no rule here, and of values that a kernel
 refuses, the row encoder writes or explains every value.  So nothing here decides what is allowed, only

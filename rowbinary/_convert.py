@@ -40,7 +40,7 @@ _ISO_MOMENT = re.compile(
     re.ASCII,
 )
 _CLOCK = re.compile(r"(-?)(\d{1,3}):(\d\d):(\d\d)(?:\.(\d{1,9}))?", re.ASCII)
-_INTERVAL_MICROSECONDS = {
+INTERVAL_MICROSECONDS = {
     "IntervalMicrosecond": 1,
     "IntervalMillisecond": 1000,
     "IntervalSecond": 10**6,
@@ -404,7 +404,7 @@ def to_interval(value: object, family: str) -> int:
     micros = (value.days * DAY_SECONDS + value.seconds) * 10**6 + value.microseconds
     if family == "IntervalNanosecond":
         return micros * 1000
-    unit = _INTERVAL_MICROSECONDS.get(family)
+    unit = INTERVAL_MICROSECONDS.get(family)
     if unit is None:
         raise BadValue("a timedelta has no fixed length in months; pass an int")
     if micros % unit:

@@ -1,4 +1,4 @@
-"""The compiled kernels (csrc/ffi/kernels.cdef.h), made by cffi."""
+"""The compiled kernels (csrc/ffi), made by cffi."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +28,7 @@ class _Lib:
     def rb_other_length(self, one: Any, other: Any, start: int, end: int, /) -> int: ...
     def rb_column_measure(self, pieces: Any, piece_count: int, scratch: Any, /) -> int: ...
     def rb_column_fill(self, pieces: Any, piece_count: int, scratch: Any, out: Any, size: int, /) -> int: ...
-    def __getattr__(self, constant: str, /) -> int: ...  # those of rb_source.h
+    def __getattr__(self, constant: str, /) -> int: ...  # those of rb_columns.h
 
 class _Ffi:
     NULL: Any

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 from ._badvalue import BadValue
-from ._convert import DAY_SECONDS, EPOCH, zone
+from ._convert import DAY_SECONDS, EPOCH, INTERVAL_MICROSECONDS, zone
 from ._opcodes import Op
 from ._plan import Node
 from ._typed import DEFAULT, typed
@@ -33,16 +33,8 @@ Layout = Literal["", "ends", "views", "each", "padded"]
 Nulls = Literal["", "bits", "bytes", "least"]
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9, "D": 0}  # of units; a day is less than one
-NANOSECONDS = {
-    "IntervalNanosecond": 1,
-    "IntervalMicrosecond": 10**3,
-    "IntervalMillisecond": 10**6,
-    "IntervalSecond": 10**9,
-    "IntervalMinute": 60 * 10**9,
-    "IntervalHour": 3600 * 10**9,
-    "IntervalDay": DAY_SECONDS * 10**9,
-    "IntervalWeek": 7 * DAY_SECONDS * 10**9,
-}
+# Of the units of intervals; months and longer have no length.
+NANOSECONDS = {"IntervalNanosecond": 1} | {kind: 1000 * n for kind, n in INTERVAL_MICROSECONDS.items()}
 
 
 @dataclasses.dataclass
@@ -72,12 +64,6 @@ class Source:
     children: tuple[Source, ...] = ()
     pieces: tuple[int, ...] = ()
     keep: object = None
-
-    @property
-    def text(self) -> str:
-        """A name of the type, for errors."""
-        inner = ", ".join(child.text for child in self.children)
-        return f"{self.kind}{8 * self.width or ''}{f'({inner})' if inner else ''}"
 
 
 Batch = tuple[Source, ...]

@@ -270,7 +270,7 @@ def _pandas(series: Any) -> Iterator[Source]:
         source = numpy_source(np_moments(series, dtype.unit))
         source.zone = str(dtype.tz)
         yield source
-    elif hasattr(series.array, "__arrow_array__") and type(series.array).__name__.startswith("Arrow"):
+    elif isinstance(dtype, pd.ArrowDtype) or getattr(dtype, "storage", "") == "pyarrow":
         yield from sources_of(series.array.__arrow_array__())
     elif hasattr(dtype, "numpy_dtype"):  # Int64, boolean, Float32 and so on
         missing = series.isna().to_numpy()

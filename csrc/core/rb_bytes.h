@@ -10,6 +10,7 @@
 #error "numbers are written as they lie in memory: little-endian machines only"
 #endif
 
+#define RB_MAX_STRING (1 << 30) /* _options.MAX_STRING, MAX_ARRAY */
 #define RB_VARINT_MAX 10 /* bytes of the longest varint, 2^64-1 */
 
 /* Unsigned LEB128 in its minimal form; `out` has room for RB_VARINT_MAX bytes. */

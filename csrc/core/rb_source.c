@@ -34,6 +34,16 @@ static const uint8_t *place(const rb_source *s, int64_t i)
         }                                                                                                 \
         break;
 
+/* Those that an int64_t has room for. */
+#define LOAD_INTEGERS                                                                                     \
+    LOAD(RB_I8, int8_t)                                                                                   \
+    LOAD(RB_I16, int16_t)                                                                                 \
+    LOAD(RB_I32, int32_t)                                                                                 \
+    LOAD(RB_I64, int64_t)                                                                                 \
+    LOAD(RB_U8, uint8_t)                                                                                  \
+    LOAD(RB_U16, uint16_t)                                                                                \
+    LOAD(RB_U32, uint32_t)
+
 static float half(const uint8_t *p)
 {
     uint16_t bits;
@@ -49,13 +59,7 @@ static void load_real(const rb_source *s, int64_t from, int count, double *out)
 {
     const uint8_t *p = place(s, from);
     switch (s->load) {
-        LOAD(RB_I8, int8_t)
-        LOAD(RB_I16, int16_t)
-        LOAD(RB_I32, int32_t)
-        LOAD(RB_I64, int64_t)
-        LOAD(RB_U8, uint8_t)
-        LOAD(RB_U16, uint16_t)
-        LOAD(RB_U32, uint32_t)
+        LOAD_INTEGERS
         LOAD(RB_U64, uint64_t)
         LOAD(RB_F32, float)
         LOAD(RB_F64, double)
@@ -97,13 +101,7 @@ static int load_whole(const rb_source *s, int64_t from, int count, int64_t *out)
     }
     const uint8_t *p = place(s, from);
     switch (s->load) {
-        LOAD(RB_I8, int8_t)
-        LOAD(RB_I16, int16_t)
-        LOAD(RB_I32, int32_t)
-        LOAD(RB_I64, int64_t)
-        LOAD(RB_U8, uint8_t)
-        LOAD(RB_U16, uint16_t)
-        LOAD(RB_U32, uint32_t)
+        LOAD_INTEGERS
     case RB_U64:
         for (int i = 0; i < count; i++)
             memcpy(out + i, p + i * s->stride, 8);
@@ -342,24 +340,14 @@ int rb_pack(const rb_source *s, int64_t from, int64_t count, uint8_t *out)
 
 #define NEAR 32 /* bytes of a short text */
 
-/* The usual case of both functions below: texts with ends, none of them NULL. */
-static int has_plain_ends(const rb_source *s, int64_t count)
-{
-    return count && s->shape == RB_TEXT && !s->nulls && (s->load == RB_ENDS32 || s->load == RB_ENDS64);
-}
-
 int64_t rb_texts_size(const rb_source *s, int64_t from, int64_t count)
 {
     int64_t total = 0;
-    if (has_plain_ends(s, count)) {
-        uint64_t start = (uint64_t)rb_end_at(s, from), bad = start;
-        for (int64_t i = from; i < from + count; i++) {
-            uint64_t end = (uint64_t)rb_end_at(s, i + 1), size = end - start;
-            bad |= end | size | (RB_MAX_STRING - size);
-            total += (int64_t)(size + rb_varint_size(size));
-            start = end;
-        }
-        return bad >> 63 ? -1 : total; /* what is negative, or too long, leaves its sign */
+    if (count && rb_has_plain_ends(s)) {
+        uint64_t bad = 0;
+        for (int64_t i = from; i < from + count; i++)
+            total += (int64_t)rb_plain_size(s, i, &bad);
+        return bad >> 63 ? -1 : total;
     }
     for (int64_t i = from; i < from + count; i++) {
         const uint8_t *text;
@@ -373,11 +361,11 @@ int64_t rb_texts_size(const rb_source *s, int64_t from, int64_t count)
 
 uint8_t *rb_pack_texts(const rb_source *s, int64_t from, int64_t count, uint8_t *out, const uint8_t *limit)
 {
-    if (has_plain_ends(s, count)) {
+    if (count && rb_has_plain_ends(s)) {
         int64_t start = rb_end_at(s, from), last = rb_end_at(s, from + count);
         for (int64_t i = from; out && i < from + count; i++) {
             int64_t end = rb_end_at(s, i + 1), size = rb_between(start, end);
-            if ((uint64_t)size <= NEAR && start + NEAR <= last && limit - out > NEAR) {
+            if ((uint64_t)size <= NEAR && last - start >= NEAR && limit - out > NEAR) {
                 *out++ = (uint8_t)size; /* a copy of one size, for what lies behind is written next */
                 memcpy(out, s->data + start, NEAR);
                 out += size;

@@ -78,10 +78,9 @@ typedef struct {
 
 static void *claim(rb_scratch *scratch, uint64_t size)
 {
-    size = (size + 15) & ~(uint64_t)15;
-    void *memory = scratch->start + scratch->used;
-    scratch->used += size;
-    return scratch->used <= scratch->size ? memory : NULL;
+    uint64_t before = scratch->used;
+    scratch->used += (size + 15) & ~(uint64_t)15;
+    return scratch->used <= scratch->size ? scratch->start + before : NULL;
 }
 
 /* The code of a text: `first - 1` is that of the default value. */

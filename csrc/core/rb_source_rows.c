@@ -74,15 +74,11 @@ static int has_fixed_size(const rb_source *s)
 /* What the other columns add. */
 static int add_sizes(const rb_source *s, int64_t from, int count, uint64_t *sizes)
 {
-    if (s->shape == RB_TEXT && !s->nulls && (s->load == RB_ENDS32 || s->load == RB_ENDS64)) {
-        uint64_t start = (uint64_t)rb_end_at(s, from), bad = start;
-        for (int i = 0; i < count; i++) {
-            uint64_t end = (uint64_t)rb_end_at(s, from + i + 1), size = end - start;
-            bad |= end | size | (RB_MAX_STRING - size);
-            sizes[i] += size + rb_varint_size(size) + s->nullable;
-            start = end;
-        }
-        return bad >> 63 ? -1 : 0; /* what is negative, or too long, leaves its sign */
+    if (rb_has_plain_ends(s)) {
+        uint64_t bad = 0;
+        for (int i = 0; i < count; i++)
+            sizes[i] += rb_plain_size(s, from + i, &bad) + s->nullable;
+        return bad >> 63 ? -1 : 0;
     }
     for (int i = 0; i < count; i++) {
         int64_t size = cell_size(s, from + i);
@@ -246,7 +242,7 @@ static int put_cells(const rb_source *s, int64_t from, int count, uint8_t **at, 
         uint8_t values[RB_BATCH * NARROW];
         return rb_pack(s, from, count, values) ? -1 : scatter_nullable(s, from, values, count, at, limit);
     }
-    if (!s->width && !s->nullable && s->shape == RB_TEXT && !s->nulls) {
+    if (rb_has_plain_ends(s) && !s->nullable) {
         for (int i = 0; i < count; i++) {
             const uint8_t *text;
             int64_t size = rb_text_at(s, from + i, &text);

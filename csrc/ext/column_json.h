@@ -50,7 +50,7 @@ struct rb_json {
     size_t room;
     uint32_t count;
     uint32_t *table, mask;   /* 0 is free, else 1 + index */
-    uint32_t *recent;        /* as large: paths by the address of their key; behind the table */
+    uint32_t *recent;        /* as large: paths by the hash of their key; behind the table */
     rb_buffer names;
     uint32_t *order;         /* paths of this block without the typed, in the order of first appearance */
     size_t order_count, order_room;
@@ -92,10 +92,11 @@ static inline rb_reader rb_json_value(const rb_json *j, size_t i)
     return (rb_reader){start + j->waiting[i].offset, start + end};
 }
 
-/* Where the path that `key` led to from `parent` is noted, if it is. */
+/* Where the path that `key` led to from `parent` is noted, if it is.  An exact str that is in a dict has
+ * its hash; by addresses, equal runs would find other collisions. */
 static inline uint32_t *rb_json_recent(const rb_json *j, const PyObject *key, uint32_t parent)
 {
-    return &j->recent[((uintptr_t)key >> 4 ^ (uintptr_t)key >> 14 ^ parent) & j->mask];
+    return &j->recent[((uint32_t)((const PyASCIIObject *)key)->hash ^ parent) & j->mask];
 }
 
 /* Documents of one source have their paths in one order: the path that followed the last one before is

@@ -79,7 +79,7 @@ static inline int64_t locate(rb_column *c, uint32_t parent, PyObject *key)
     rb_json *j = c->json;
     int64_t found = rb_json_guess(j);
     if (RB_UNLIKELY(!is_key_of(j, found, parent, key))) {
-        found = j->recent ? (int64_t)*rb_json_recent(j, key, parent) - 1 : -1;
+        found = j->recent && PyUnicode_CheckExact(key) ? (int64_t)*rb_json_recent(j, key, parent) - 1 : -1;
         if (found < 0 || !is_key_of(j, found, parent, key)) {
             found = locate_by_text(c, parent, key);
             if (found < 0)

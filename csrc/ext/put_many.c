@@ -2,55 +2,37 @@
 #include "columns.h"
 #include "write_scalar.h"
 
-/* Integers of `width` bytes. */
-static inline __attribute__((always_inline)) Py_ssize_t put_ints(rb_buffer *out, PyObject *const *values,
-                                                                 Py_ssize_t count, int width, int is_signed)
+/* Values of `width` bytes, each read by `read`, which says whether it could. */
+#define PUT_ALL(type, width, read)                                                                        \
+    do {                                                                                                  \
+        Py_ssize_t k = 0;                                                                                 \
+        if (rb_need(out, (size_t)count * (width)))                                                        \
+            return 0;                                                                                     \
+        uint8_t *p = out->p;                                                                              \
+        for (type number; k < count && RB_LIKELY(read); k++, p += (width))                                \
+            memcpy(p, &number, (width));                                                                  \
+        out->p = p;                                                                                       \
+        return k;                                                                                         \
+    } while (0)
+
+static RB_INLINE Py_ssize_t put_signed(rb_buffer *out, PyObject *const *values, Py_ssize_t count, int width)
 {
-    Py_ssize_t k = 0;
-    if (rb_need(out, (size_t)count * (size_t)width))
-        return 0;
-    uint8_t *p = out->p;
-    for (; k < count; k++, p += width) {
-        uint64_t word = 0;
-        if (RB_UNLIKELY(is_signed ? !rb_long_signed(values[k], 8 * width, (int64_t *)&word)
-                                  : !rb_long_unsigned(values[k], 8 * width, &word)))
-            break;
-        memcpy(p, &word, (size_t)width);
-    }
-    out->p = p;
-    return k;
+    PUT_ALL(int64_t, (size_t)width, rb_long_signed(values[k], 8 * width, &number));
 }
 
-static Py_ssize_t put_floats(rb_buffer *out, PyObject *const *values, Py_ssize_t count)
+static RB_INLINE Py_ssize_t put_unsigned(rb_buffer *out, PyObject *const *values, Py_ssize_t count, int width)
 {
-    Py_ssize_t k = 0;
-    if (rb_need(out, (size_t)count * 8))
-        return 0;
-    uint8_t *p = out->p;
-    for (; k < count; k++, p += 8) {
-        double number;
-        if (RB_UNLIKELY(!rb_as_double(values[k], &number)))
-            break;
-        memcpy(p, &number, 8);
-    }
-    out->p = p;
-    return k;
+    PUT_ALL(uint64_t, (size_t)width, rb_long_unsigned(values[k], 8 * width, &number));
+}
+
+static Py_ssize_t put_doubles(rb_buffer *out, PyObject *const *values, Py_ssize_t count)
+{
+    PUT_ALL(double, 8, rb_as_double(values[k], &number));
 }
 
 static Py_ssize_t put_singles(rb_buffer *out, PyObject *const *values, Py_ssize_t count)
 {
-    Py_ssize_t k = 0;
-    if (rb_need(out, (size_t)count * 4))
-        return 0;
-    uint8_t *p = out->p;
-    for (; k < count; k++, p += 4) {
-        float number;
-        if (RB_UNLIKELY(!rb_as_single(values[k], &number)))
-            break;
-        memcpy(p, &number, 4);
-    }
-    out->p = p;
-    return k;
+    PUT_ALL(float, 4, rb_as_single(values[k], &number));
 }
 
 static Py_ssize_t put_texts(rb_buffer *out, PyObject *const *values, Py_ssize_t count)
@@ -68,25 +50,25 @@ Py_ssize_t rb_put_many(rb_column *c, PyObject *const *values, Py_ssize_t count)
     rb_buffer *out = &c->out;
     switch (c->node->op) {
     case RB_OP_INT8:
-        return put_ints(out, values, count, 1, 1);
+        return put_signed(out, values, count, 1);
     case RB_OP_INT16:
-        return put_ints(out, values, count, 2, 1);
+        return put_signed(out, values, count, 2);
     case RB_OP_INT32:
-        return put_ints(out, values, count, 4, 1);
+        return put_signed(out, values, count, 4);
     case RB_OP_INT64:
-        return put_ints(out, values, count, 8, 1);
+        return put_signed(out, values, count, 8);
     case RB_OP_UINT8:
-        return put_ints(out, values, count, 1, 0);
+        return put_unsigned(out, values, count, 1);
     case RB_OP_UINT16:
-        return put_ints(out, values, count, 2, 0);
+        return put_unsigned(out, values, count, 2);
     case RB_OP_UINT32:
-        return put_ints(out, values, count, 4, 0);
+        return put_unsigned(out, values, count, 4);
     case RB_OP_UINT64:
-        return put_ints(out, values, count, 8, 0);
+        return put_unsigned(out, values, count, 8);
     case RB_OP_FLOAT32:
         return put_singles(out, values, count);
     case RB_OP_FLOAT64:
-        return put_floats(out, values, count);
+        return put_doubles(out, values, count);
     case RB_OP_STRING:
         return put_texts(out, values, count);
     default:

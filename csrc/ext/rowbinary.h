@@ -31,9 +31,7 @@
 #define RB_LARGE ((Py_ssize_t)16 << 20) /* chunks from here on are made when needed */
 #define RB_SPARES 2
 #define RB_CONTAINERS 16
-#define RB_MAX_DEPTH 128                     /* _options.MAX_DEPTH */
-#define RB_MAX_STRING ((Py_ssize_t)1 << 30)  /* _options.MAX_STRING, MAX_ARRAY */
-#define RB_MAX_ROW ((1 << 30) + (1 << 24))   /* _options.MAX_ROW; as in rb_buffer.h, or the compiler objects */
+#define RB_MAX_DEPTH 128 /* _options.MAX_DEPTH */
 
 typedef struct rb_node rb_node;
 
