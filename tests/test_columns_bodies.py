@@ -216,7 +216,7 @@ def test_nothing_is_kept(form: Any) -> None:
             rowbinary.encode_columns(WIDE, bad, **choices)
 
     kept = 0
-    for _ in range(10):  # what leaks does so every time; caches and free lists that fill do not
+    for _ in range(40):  # what leaks does so every time; caches and free lists that fill do not
         gc.collect()
         before = sys.getallocatedblocks()
         for _ in range(12):
