@@ -113,7 +113,8 @@ def test_lists_that_share_lists(impl: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["exact", "text", "string"])
-def test_lists_that_share_lists_are_bounded(impl: str, mode: str) -> None:
+def test_lists_that_share_lists_are_bounded(impl: str, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rowbinary._containers.MAX_VALUES", 1 << 18)  # a minute each with what is allowed
     value: list[Any] = ["x" * 2**20]
     for _ in range(40):
         value = [value, value]
