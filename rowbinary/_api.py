@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import sys
 from collections.abc import Generator, Iterable, Iterator
@@ -45,12 +46,13 @@ class Encoder:
         missing: MissingRule = "error",
         extra: ExtraRule = "error",
         duplicate_paths: DuplicateRule | None = None,
+        json_zone: dt.tzinfo | None = None,
         on_error: OnError = "raise",
         implementation: str | None = None,
     ):
         if on_error != "raise" and not callable(on_error):
             raise ValueError(f"on_error must be 'raise' or a callable, not {on_error!r}")
-        options = make_options(format, json, naive, missing, extra, duplicate_paths)
+        options = make_options(format, json, naive, missing, extra, duplicate_paths, json_zone)
         self.schema = Schema.of(schema)
         self.format = format
         self._on_error = None if on_error == "raise" else on_error
@@ -116,6 +118,7 @@ def encode_rows(
     missing: MissingRule = "error",
     extra: ExtraRule = "error",
     duplicate_paths: DuplicateRule | None = None,
+    json_zone: dt.tzinfo | None = None,
     on_error: OnError = "raise",
     implementation: str | None = None,
 ) -> bytes:
@@ -144,6 +147,8 @@ def encode_rows(
         duplicate_paths: two keys of a document that flatten to one JSON path: ``"last"`` (the
             default), ``"first"`` or ``"error"`` (the default for ``json="text"``). Without effect
             for ``json="string"``.
+        json_zone: the zone of date texts and datetimes in JSON and Dynamic that have none, for
+            ``json="text"``; by default UTC, or this machine's with ``naive="local"``.  The server uses its own.
         on_error: ``"raise"``, or a function called with (row, index, error) for each row that
             cannot be encoded, while the others go on.
         implementation: ``"c"`` or ``"python"`` instead of the one in use.
@@ -161,6 +166,7 @@ def encode_rows(
         missing=missing,
         extra=extra,
         duplicate_paths=duplicate_paths,
+        json_zone=json_zone,
         on_error=on_error,
         implementation=implementation,
     )
@@ -178,6 +184,7 @@ def iter_encode(
     missing: MissingRule = "error",
     extra: ExtraRule = "error",
     duplicate_paths: DuplicateRule | None = None,
+    json_zone: dt.tzinfo | None = None,
     on_error: OnError = "raise",
     implementation: str | None = None,
 ) -> Generator[bytes, None, None]:
@@ -204,6 +211,7 @@ def iter_encode(
         missing=missing,
         extra=extra,
         duplicate_paths=duplicate_paths,
+        json_zone=json_zone,
         on_error=on_error,
         implementation=implementation,
     )

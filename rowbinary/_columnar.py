@@ -7,6 +7,7 @@ encoder, value by value: it knows every type and the reason of every error.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Generator
 from typing import Any
 
@@ -33,6 +34,7 @@ def encode_columns(
     naive: NaiveRule = "utc",
     extra: ExtraRule = "error",
     duplicate_paths: DuplicateRule | None = None,
+    json_zone: dt.tzinfo | None = None,
     implementation: str | None = None,
 ) -> bytes:
     """Whole columns as the body of ``INSERT INTO t FORMAT <format>``, without a Python object per value.
@@ -49,7 +51,7 @@ def encode_columns(
         naive: the zone of times without one, as of :func:`rowbinary.encode_rows`; NumPy's datetime64 is in
             UTC.
         extra: a named column that the schema does not have: ``"error"`` or ``"ignore"``.
-        duplicate_paths: as of :func:`rowbinary.encode_rows`.
+        duplicate_paths, json_zone: as of :func:`rowbinary.encode_rows`.
         implementation: ``"c"`` or ``"python"`` instead of the one in use.
 
     Every value is checked as if it came in a row: the result means what
@@ -75,6 +77,7 @@ def encode_columns(
             naive=naive,
             extra=extra,
             duplicate_paths=duplicate_paths,
+            json_zone=json_zone,
             implementation=implementation,
         )
     )
@@ -90,6 +93,7 @@ def iter_encode_columns(
     naive: NaiveRule = "utc",
     extra: ExtraRule = "error",
     duplicate_paths: DuplicateRule | None = None,
+    json_zone: dt.tzinfo | None = None,
     implementation: str | None = None,
 ) -> Generator[bytes, None, None]:
     """Like :func:`encode_columns`, in chunks; record batches are asked for as they are needed.
@@ -98,13 +102,18 @@ def iter_encode_columns(
     1 MiB).  With Native a chunk is a block of at most 65,536 rows and about 4 MiB, or `chunk_bytes` if that
     is less.  Arguments are checked by the call, columns are read as chunks are asked for.
     """
-    options = make_options(format, json, naive, "error", extra, duplicate_paths)
+    options = make_options(format, json, naive, "error", extra, duplicate_paths, json_zone)
     schema = Schema.of(schema)
     if chunk_bytes is None:
         chunk_bytes = DEFAULT_NATIVE_CHUNK if options.native else DEFAULT_CHUNK
     if not isinstance(chunk_bytes, int) or chunk_bytes < 1:
         raise ValueError(f"chunk_bytes must be a positive int, not {chunk_bytes!r}")
-    rules: dict[str, Any] = {"json": json, "naive": naive, "duplicate_paths": duplicate_paths}
+    rules: dict[str, Any] = {
+        "json": json,
+        "naive": naive,
+        "duplicate_paths": duplicate_paths,
+        "json_zone": json_zone,
+    }
     names = schema.plan.names
     tables = batches(columns, names, ignore_extra=extra == "ignore")
     if kernels is None or (implementation or _impl.implementation) == "python":

@@ -38,9 +38,7 @@ class Context:
         self.duplicates = options.duplicate_paths
         self.zero_missing = options.missing == "zero"
         # The zone of date texts without one (json="text"): the server would use its own.
-        self.zone: dt.tzinfo = dt.UTC
-        if options.naive == "local":
-            self.zone = LocalZone()
+        self.zone = options.json_zone or (LocalZone() if options.naive == "local" else dt.UTC)
         self.depth = 0
         self.count = 0
         self.mixed: dict[int, tuple[bool, object]] | None = None

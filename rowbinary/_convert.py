@@ -311,19 +311,28 @@ def _nanoseconds(value: Any, naive: str, zone_name: str | None) -> int:
         raise BadValue("NaT is not a point in time; pass None")
     if not isinstance(value, dt.datetime):
         value = dt.datetime(value.year, value.month, value.day)
+    extra += int(getattr(value, "nanosecond", 0))  # pandas.Timestamp
     if value.tzinfo is None or value.utcoffset() is None:
+        if naive == "local":
+            return _local_seconds(value) * NANOS + value.microsecond * 1000 + extra
         value = _with_zone(value, naive, zone_name)
     delta = value - EPOCH
-    extra += int(getattr(value, "nanosecond", 0))  # pandas.Timestamp
     return (delta.days * DAY_SECONDS + delta.seconds) * NANOS + delta.microseconds * 1000 + extra
 
 
 def _with_zone(value: dt.datetime, naive: str, zone_name: str | None) -> dt.datetime:
-    if naive == "local":
-        return value.replace(tzinfo=None).astimezone()
     if naive == "column" and zone_name is not None:
         return value.replace(tzinfo=zone(zone_name))
     return value.replace(tzinfo=UTC)
+
+
+def _local_seconds(value: dt.datetime) -> int:
+    """Whole seconds since the epoch as `datetime.timestamp` has them: in this machine's zone, of a
+    pandas.Timestamp in UTC.  Of a time that clocks skipped or showed twice it takes what ``fold`` says."""
+    try:
+        return math.floor(value.replace(tzinfo=None, microsecond=0).timestamp())
+    except (ValueError, OverflowError, OSError):
+        raise BadValue("beyond the years that this machine's zone is known for") from None
 
 
 def _parse_moment(text: str) -> tuple[dt.datetime, int]:

@@ -5,6 +5,7 @@ No I/O is done here.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import re
@@ -56,6 +57,7 @@ class EncodeOptions(TypedDict, total=False):
     missing: MissingRule
     extra: ExtraRule
     duplicate_paths: DuplicateRule | None
+    json_zone: dt.tzinfo | None
     on_error: OnError
     implementation: str | None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -53,6 +54,7 @@ class Options:
     extra: str = "error"
     duplicate_paths: str = "last"
     defaults: bool = False  # the format has a marker byte before every cell
+    json_zone: dt.tzinfo | None = None  # of date texts without one (json="text"); None: as `naive` says
     native: bool = False  # the row is for the columns of a Native block
 
     @property
@@ -74,6 +76,7 @@ def make_options(
     missing: str,
     extra: str,
     duplicate_paths: str | None,
+    json_zone: dt.tzinfo | None = None,
 ) -> Options:
     """Checked options; ``duplicate_paths=None`` is ``"error"`` for ``json="text"``, else ``"last"``."""
     check_choice("format", format, FORMATS)
@@ -85,6 +88,8 @@ def make_options(
         # The server refuses a text with duplicate paths (code 117), so text mode does too.
         duplicate_paths = "error" if json == "text" else "last"
     check_choice("duplicate_paths", duplicate_paths, ("last", "first", "error"))
+    if json_zone is not None and not isinstance(json_zone, dt.tzinfo):
+        raise ValueError(f"json_zone must be a tzinfo, not {type(json_zone).__name__}")
     return Options(
-        json, naive, missing, extra, duplicate_paths, format.endswith("Defaults"), format == "Native"
+        json, naive, missing, extra, duplicate_paths, format.endswith("Defaults"), json_zone, format == "Native"
     )

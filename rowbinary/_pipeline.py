@@ -153,6 +153,10 @@ class Encoding:
         chunk: Buffer = self._chunk(iter(()), last=True)
         return chunk
 
+    def resume(self, rows: Iterable[object]) -> None:
+        """Go on with `rows` where :meth:`next` has raised for one; those before it are in the buffer."""
+        self._rows = _api._iterator(rows)
+
     def _chunk(self, rows: Iterator[object], last: bool) -> Any:
         start = time.perf_counter()
         encoder, before = self._encoder, self._encoder.rows
@@ -164,8 +168,8 @@ class Encoding:
             exhausted = encoder.fill(rows, self._limit if last else _NO_LIMIT, self._on_error)
         finally:
             self.seconds += time.perf_counter() - start
-        assert self.rows is not None
-        self.rows += encoder.rows - before
+            assert self.rows is not None
+            self.rows += encoder.rows - before
         if not last and len(encoder) < self._limit:
             return None
         chunk = encoder.take()

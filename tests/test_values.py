@@ -386,6 +386,46 @@ def test_naive_local(impl: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert body == le(NAIVE_S + 4 * 3600, 4)
 
 
+@pytest.mark.parametrize("format", ["RowBinary", "Native"])
+def test_naive_local_is_what_timestamp_says(impl: str, format: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of hours that clocks skip or show twice, and before the zone had whole minutes."""
+    import time
+
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        for value in (
+            dt.datetime(2024, 3, 10, 2, 30),
+            dt.datetime(2024, 11, 3, 1, 30),
+            dt.datetime(2024, 11, 3, 1, 30, fold=1),
+            dt.datetime(1969, 12, 31, 23, 59, 59, 999_999),
+            dt.datetime(1883, 1, 1, 0, 0, 0, 1),
+            dt.datetime(9999, 12, 31, 23),
+        ):
+            rows = [(value,)] * 3
+            body = encode_rows("c DateTime64(6)", rows, format=format, naive="local", implementation=impl)
+            whole = value.replace(microsecond=0).timestamp()
+            assert body[-8:] == le(int(whole) * 1_000_000 + value.microsecond, 8), value
+        with pytest.raises(EncodeError, match="beyond the years"):
+            encode_rows("c DateTime64(6)", [(dt.datetime(1, 1, 1),)], naive="local", implementation=impl)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize("naive", ["utc", "local"])
+def test_json_zone(impl: str, naive: Any) -> None:
+    zone = dt.timezone(dt.timedelta(hours=2))
+    row = ({"a": "2024-07-01 00:00:00", "b": dt.datetime(2024, 7, 1), "c": "2024-07-01T00:00:00Z"},)
+    body = encode_rows("j JSON", [row], json="text", naive=naive, json_zone=zone, implementation=impl)
+    noon = 1719792000
+    assert body == b"\3" + b"".join(
+        b"\1" + name + b"\x11" + le(noon - shift, 4) for name, shift in ((b"a", 7200), (b"b", 7200), (b"c", 0))
+    )
+    with pytest.raises(ValueError, match="json_zone must be a tzinfo"):
+        encode_rows("j JSON", [row], json_zone="UTC", implementation=impl)  # type: ignore[arg-type]
+
+
 def test_a_date_in_a_datetime_column_is_midnight_of_the_zone(impl: str) -> None:
     body = encode_rows(
         "c DateTime('Asia/Tokyo')", [(dt.date(1970, 1, 2),)], naive="column", implementation=impl

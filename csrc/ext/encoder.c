@@ -265,9 +265,13 @@ static int read_options(rb_encoder *e)
     int text = read_choice(o, "json", "text"), string = read_choice(o, "json", "string");
     e->json = text ? RB_JSON_TEXT : string ? RB_JSON_STRING : RB_JSON_EXACT;
     e->naive_utc = read_choice(o, "naive", "utc");
+    e->naive_local = read_choice(o, "naive", "local");
+    PyObject *zone = PyObject_GetAttrString(e->context, "zone");
+    e->json_utc = zone && rb_is_utc(zone);
+    Py_XDECREF(zone);
     e->ignore_extra = read_choice(o, "extra", "ignore");
     e->defaults = read_choice(o, "defaults", "");
-    return text < 0 || string < 0 || e->naive_utc < 0 || e->ignore_extra < 0 || e->defaults < 0;
+    return !zone || text < 0 || string < 0 || e->naive_utc < 0 || e->naive_local < 0 || e->ignore_extra < 0 || e->defaults < 0;
 }
 
 static int is_container(const rb_node *node)

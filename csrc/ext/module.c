@@ -48,6 +48,7 @@ static int module_exec(PyObject *module)
         intern_into(&rb_py.s_depth, "depth") || intern_into(&rb_py.s_count, "count") ||
         intern_into(&rb_py.s_int, "int") || intern_into(&rb_py.s_capsule, "capsule") ||
         intern_into(&rb_py.s_resolve, "resolve") || intern_into(&rb_py.s_utcoffset, "utcoffset") ||
+        intern_into(&rb_py.s_timestamp, "timestamp") ||
         intern_into(&rb_py.s_row, "row") || intern_into(&rb_py.s_absent, "absent") ||
         rb_objects_init())
         return -1;

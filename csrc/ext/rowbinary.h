@@ -21,6 +21,7 @@
 #include <internal/pycore_dict.h>
 #endif
 #include <datetime.h>
+#include <math.h>
 #include <stdint.h>
 
 #include "../core/rb_buffer.h"
@@ -144,7 +145,7 @@ typedef struct {
     uint32_t *offsets;        /* where each path of the current documents was written */
     size_t offset_count, offset_room;
     /* options */
-    int json, naive_utc, defaults, ignore_extra;
+    int json, naive_utc, naive_local, json_utc, defaults, ignore_extra;
     int busy;
     struct rb_block *block;   /* the open block of a Native encoder (columns.h), else NULL */
 } rb_encoder;
@@ -160,7 +161,7 @@ typedef struct {
     PyObject *uuid, *decimal; /* types */
     PyObject *read_kind;      /* rowbinary._paths.read_kind; these two only for Native blocks */
     PyObject *refuse;         /* rowbinary._native.refuse */
-    PyObject *s_absent, *s_depth, *s_count, *s_int, *s_capsule, *s_resolve, *s_utcoffset, *s_row;
+    PyObject *s_absent, *s_depth, *s_count, *s_int, *s_capsule, *s_resolve, *s_utcoffset, *s_timestamp, *s_row;
 } rb_python;
 
 extern rb_python rb_py;
@@ -196,7 +197,8 @@ int rb_is_rare_leaf(PyObject *value);
 int rb_datetime_nanos(rb_encoder *e, PyObject *value, int64_t *nanos);
 int rb_write_value(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
 int rb_drop_error(void);
-int rb_text_moment(rb_encoder *e, PyObject *value, rb_moment *moment);
+int rb_is_utc(PyObject *zone);
+int rb_text_moment(PyObject *value, int utc, rb_moment *moment);
 int rb_write_reference(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
 
 /* write_objects.c */

@@ -57,7 +57,7 @@ static inline int write_int(rb_encoder *e, rb_buffer *out, PyObject *value, rb_l
 static int write_date_like(rb_encoder *e, rb_buffer *out, PyObject *value, rb_limits limits)
 {
     rb_moment moment;
-    if (!rb_text_moment(e, value, &moment) || moment.seconds < 0 || moment.seconds > UINT32_MAX ||
+    if (!rb_text_moment(value, e->json_utc, &moment) || moment.seconds < 0 || moment.seconds > UINT32_MAX ||
         rb_need(out, 10))
         return PyErr_Occurred() ? -1 : write_reference(e, out, value, limits);
     uint64_t number = moment.has_fraction ? (uint64_t)moment.seconds * 1000000000 + moment.nanos

@@ -152,6 +152,31 @@ static int write_date(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObje
 
 #define RB_DAY_MICROS ((int64_t)86400 * 1000000)
 
+/* Whether `zone` is datetime.UTC.  Here, for each file has its own PyDateTimeAPI. */
+int rb_is_utc(PyObject *zone)
+{
+    return zone == PyDateTime_TimeZone_UTC;
+}
+
+static int64_t wall_seconds(PyObject *value)
+{
+    return date_days(value) * 86400 + PyDateTime_DATE_GET_HOUR(value) * 3600 + PyDateTime_DATE_GET_MINUTE(value) * 60 +
+           PyDateTime_DATE_GET_SECOND(value);
+}
+
+/* Microseconds that this machine's zone is ahead of UTC when its clocks show an exact datetime, as
+ * datetime.timestamp() has it.  A double holds seconds to a fraction of the whole ones that offsets are. */
+static int local_offset(PyObject *value, int64_t *offset)
+{
+    PyObject *moment = PyObject_CallMethodNoArgs(value, rb_py.s_timestamp);
+    if (!moment)
+        return -1;
+    double wall = (double)wall_seconds(value) + PyDateTime_DATE_GET_MICROSECOND(value) / 1e6;
+    *offset = (int64_t)llround(wall - PyFloat_AS_DOUBLE(moment)) * 1000000;
+    Py_DECREF(moment);
+    return 0;
+}
+
 /* Microseconds that a datetime's zone is ahead of UTC; 0 on success. */
 static int zone_offset(rb_encoder *e, PyObject *value, int64_t *offset)
 {
@@ -160,7 +185,7 @@ static int zone_offset(rb_encoder *e, PyObject *value, int64_t *offset)
     if (zone == PyDateTime_TimeZone_UTC)
         return 0;
     if (zone == Py_None)
-        return e->naive_utc ? 0 : -1;
+        return e->naive_utc ? 0 : e->naive_local ? local_offset(value, offset) : -1;
     if (e->no_calls)
         return -1;
     e->calls++;
@@ -180,9 +205,7 @@ static int datetime_micros(rb_encoder *e, PyObject *value, int64_t *micros)
     int64_t offset;
     if (zone_offset(e, value, &offset))
         return -1;
-    int64_t seconds = date_days(value) * 86400 + PyDateTime_DATE_GET_HOUR(value) * 3600 +
-                      PyDateTime_DATE_GET_MINUTE(value) * 60 + PyDateTime_DATE_GET_SECOND(value);
-    *micros = seconds * 1000000 + PyDateTime_DATE_GET_MICROSECOND(value) - offset;
+    *micros = wall_seconds(value) * 1000000 + PyDateTime_DATE_GET_MICROSECOND(value) - offset;
     return 0;
 }
 
@@ -205,12 +228,13 @@ static int micros_to_ticks(int64_t micros, const rb_node *node, int64_t *ticks)
     return 0;
 }
 
-/* The moment that an exact str in plain ISO form means; 0 for every other value. */
-int rb_text_moment(rb_encoder *e, PyObject *value, rb_moment *moment)
+/* The moment that an exact str in plain ISO form means, without a zone in UTC or not at all; 0 for every other
+ * value. */
+int rb_text_moment(PyObject *value, int utc, rb_moment *moment)
 {
     return PyUnicode_CheckExact(value) && PyUnicode_IS_COMPACT_ASCII(value) &&
            rb_read_moment(rb_ascii(value), (size_t)PyUnicode_GET_LENGTH(value), moment) &&
-           (moment->has_zone || e->naive_utc);
+           (moment->has_zone || utc);
 }
 
 /* Ticks of an exact datetime or an ISO text, what is finer cut off; -1 for every other value. */
@@ -220,7 +244,7 @@ static int moment_to_ticks(rb_encoder *e, const rb_node *node, PyObject *value, 
     rb_moment moment;
     if (PyDateTime_CheckExact(value))
         return datetime_micros(e, value, &micros) ? -1 : micros_to_ticks(micros, node, ticks);
-    if (!rb_text_moment(e, value, &moment) || __builtin_mul_overflow(moment.seconds, node->ticks, ticks))
+    if (!rb_text_moment(value, e->naive_utc, &moment) || __builtin_mul_overflow(moment.seconds, node->ticks, ticks))
         return -1;
     return __builtin_add_overflow(*ticks, moment.nanos / (1000000000 / node->ticks), ticks) ? -1 : 0;
 }
