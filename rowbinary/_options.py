@@ -91,5 +91,12 @@ def make_options(
     if json_zone is not None and not isinstance(json_zone, dt.tzinfo):
         raise ValueError(f"json_zone must be a tzinfo, not {type(json_zone).__name__}")
     return Options(
-        json, naive, missing, extra, duplicate_paths, format.endswith("Defaults"), json_zone, format == "Native"
+        json,
+        naive,
+        missing,
+        extra,
+        duplicate_paths,
+        format.endswith("Defaults"),
+        json_zone,
+        format == "Native",
     )

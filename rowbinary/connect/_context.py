@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence, Sized
-from typing import Any
+from typing import Any, NamedTuple
 
 from clickhouse_connect.driver.exceptions import ProgrammingError
 from clickhouse_connect.driver.insert import InsertContext
 
-__all__ = ["AcceleratedContext"]
+from ._schemas import Key, Schemas
+
+__all__ = ["AcceleratedContext", "Origin", "is_frame"]
 
 _MISMATCH = "Insert data column count does not match column names"
+
+
+class Origin(NamedTuple):
+    """How the columns of a context were found."""
+
+    schemas: Schemas
+    key: Key
+    arguments: dict[str, Any]
 
 
 class AcceleratedContext(InsertContext):
     """An `InsertContext` that takes its data as it is: nothing is sampled, converted or asked for its length.
 
-    ``described``: the types are the table's, as ``DESCRIBE TABLE`` has said, not the caller's choice.
+    ``cached``: the types are from a description of the table that may have aged; ``origin`` is what it was asked
+    for with, ``miscounted`` that the data have another number of columns.
     """
 
-    described: bool = False
+    cached = False
+    miscounted = False
+    origin: Origin | None = None
+
+    def forget(self) -> None:
+        """What is known of the table must not be used again."""
+        if self.origin is not None:
+            self.origin.schemas.forget(self.origin.key)
 
     @property
     def data(self) -> Any:
@@ -33,7 +51,8 @@ class AcceleratedContext(InsertContext):
         if data is None or (isinstance(data, Sized) and len(data) == 0):
             return
         self.column_count = _columns_of(data, self.column_oriented)
-        if self.column_count not in (0, len(self.column_names)):
+        self.miscounted = self.column_count not in (0, len(self.column_names))
+        if self.miscounted and not self.cached:
             raise ProgrammingError(_MISMATCH)
         self.column_count = len(self.column_names)
         if isinstance(data, Sized):

@@ -1,0 +1,346 @@
+"""One insert through another client, step by step and without any I/O: both clients take the same steps.
+
+:func:`insert_steps` asks for what it needs done and is told what came of it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import random
+from collections.abc import AsyncIterable, Callable, Generator, Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+from clickhouse_connect import common
+from clickhouse_connect.driver.binding import quote_identifier
+from clickhouse_connect.driver.exceptions import DatabaseError, Error, NotSupportedError, OperationalError
+from clickhouse_connect.driver.summary import QuerySummary
+
+from .. import _codes
+from .._choice import _native_from
+from .._schema import Schema
+from ..errors import EncodeError, SchemaError
+from ._context import AcceleratedContext
+from ._errors import RowShapeError
+from ._frames import columns_of, transposed
+from ._options import COMPARE, Options, is_embedded, server_zone, version_of
+from ._rows import AsyncRowChunks, Chunks, ColumnChunks, RowChunks
+
+__all__ = ["Body", "Describe", "Encode", "Own", "Probe", "Send", "Sleep", "Step", "Steps", "insert_steps"]
+
+logger = logging.getLogger("rowbinary.connect")
+# Raised for the first block, before anything is stored, when the table has other columns or types.
+_OTHER_TABLE = frozenset({16, 44, 53, 70})
+_AUTHENTICATION = 516
+_LONGEST_PAUSE = 5.0
+
+
+class Describe(NamedTuple):
+    """Ask for the columns of the table again, and put them into the context."""
+
+    context: AcceleratedContext
+
+
+class Encode(NamedTuple):
+    """Make the next chunk."""
+
+    chunks: Chunks | AsyncRowChunks
+
+
+class Own(NamedTuple):
+    """Let the wrapped client insert in its own way."""
+
+    context: Any
+
+
+class Sleep(NamedTuple):
+    """Wait, in seconds."""
+
+    seconds: float
+
+
+@dataclass
+class Body:
+    """What goes over the wire: the statement, the first chunk, and those that are made while it is sent.
+
+    ``whole``: it may be given as bytes, which the wrapped client sends again by its own rules.
+    ``failed``: what broke it off.  ``begun``: a byte of it has been asked for.
+    """
+
+    prefix: bytes
+    first: Any
+    chunks: Chunks | AsyncRowChunks
+    compress: Callable[[Any], Any]
+    flush: Callable[[], Any]
+    whole: bool
+    begun: bool = False
+    failed: BaseException | None = None
+
+    def bytes(self) -> bytes:
+        """All of it."""
+        packed = self.compress(b"".join((self.prefix, self.first)))
+        return b"".join((packed, self.flush() or b""))
+
+
+class Send(NamedTuple):
+    """Send `body` as an insert."""
+
+    arguments: dict[str, Any]
+    body: Body
+
+
+class Probe(NamedTuple):
+    """Run a harmless statement, which the wrapped client sends again with a new token when it has to."""
+
+
+Step: TypeAlias = Describe | Encode | Own | Probe | Send | Sleep
+Steps: TypeAlias = Generator[Step, Any, QuerySummary]
+
+
+@dataclass
+class _Insert:
+    """One insert: what is known of it."""
+
+    client: Any
+    context: Any
+    options: Options
+    data: Any = None
+    attempt: int = 0
+    described_again: bool = False
+    probed: bool = False
+
+    @property
+    def replayable(self) -> bool:
+        """Whether the rows can be read once more."""
+        return not hasattr(self.data, "__next__") and not isinstance(self.data, AsyncIterable)
+
+    @property
+    def cached(self) -> bool:
+        """Whether the types are from a description that may have aged."""
+        return bool(getattr(self.context, "cached", False))
+
+
+def insert_steps(client: Any, context: Any, options: Options) -> Steps:
+    """Insert the data of `context`; the summary."""
+    insert = _Insert(client, context, options, context.data)
+    if getattr(context, "miscounted", False):
+        yield from _describe_again(insert, None)
+    while True:
+        try:
+            chunks = _chunks(insert)
+        except _CannotError as error:
+            return (yield from _own(insert, str(error)))
+        try:
+            first = yield Encode(chunks)
+        except RowShapeError as error:  # of a table that has got a column, perhaps
+            if not insert.cached or insert.described_again or not insert.replayable:
+                raise
+            yield from _describe_again(insert, error)
+            continue
+        if not len(first):
+            return QuerySummary()
+        body = _body(insert, first, chunks)
+        try:
+            summary: QuerySummary = yield Send(_arguments(insert), body)
+            return summary
+        except Error as error:
+            if body.failed is not None:
+                raise body.failed from None
+            yield from _after(insert, body, error)
+
+
+# --- before a byte is sent ------------------------------------------------------------------------
+
+
+class _CannotError(Exception):
+    """Why this insert is not for the encoder."""
+
+
+def _own(insert: _Insert, reason: str) -> Steps:
+    """The wrapped client's own insert, or an error where the caller wants none."""
+    table = insert.context.table
+    if insert.options.strict:
+        raise NotSupportedError(f"{table} cannot be inserted into by rowbinary: {reason}")
+    level = logging.DEBUG if insert.options.has_said(table, reason) else logging.WARNING
+    logger.log(level, "%s: clickhouse-connect's own insert is used, for %s", table, reason)
+    if isinstance(insert.data, AsyncIterable):
+        raise NotSupportedError(f"{table}: rows of an asynchronous iterable need rowbinary, but {reason}")
+    if isinstance(insert.context, AcceleratedContext):
+        insert.context.convert()
+    summary: QuerySummary = yield Own(insert.context)
+    return summary
+
+
+def _chunks(insert: _Insert) -> Chunks | AsyncRowChunks:
+    """The encoder for this data; `_CannotError` where there is none."""
+    client, context, options = insert.client, insert.context, insert.options
+    pairs = [
+        (name, type_.name) for name, type_ in zip(context.column_names, context.column_types, strict=True)
+    ]
+    try:
+        schema = Schema(pairs)
+        schema.plan  # noqa: B018 (a type that cannot be encoded is found now)
+    except SchemaError as error:
+        raise _CannotError(str(error)) from None
+    version = version_of(client.server_version)
+    if any(name in type_.text for name in ("JSON", "Dynamic", "Variant") for type_ in schema.types) and (
+        version < _native_from(schema, options.json)
+    ):
+        raise _CannotError(f"server {client.server_version} reads JSON, Dynamic and Variant as text only")
+    if _has_formats(context):
+        raise _CannotError("write formats are set for this insert")
+    encode = {
+        "format": options.format,
+        "json": options.json,
+        "naive": _naive(client, schema),
+        "json_zone": server_zone(client),
+    }
+    try:
+        return _encoder(insert, schema, encode)
+    except EncodeError as error:
+        from ._errors import refused
+
+        raise refused(error, error.row) from None
+
+
+def _encoder(insert: _Insert, schema: Schema, encode: dict[str, Any]) -> Chunks | AsyncRowChunks:
+    data, lax, types = insert.data, insert.options.lax, schema.types
+    columns = columns_of(data, schema.names, types, lax)
+    if columns is None and insert.context.column_oriented:
+        data, columns = transposed(data, types, lax)
+    if columns is not None:
+        return ColumnChunks(schema, columns, encode)
+    if isinstance(data, AsyncIterable):
+        return AsyncRowChunks(schema, data, encode, lax=lax)
+    if not isinstance(data, Iterable):
+        raise TypeError(f"data must be rows, not {type(data).__name__}")
+    return RowChunks(schema, data, encode, lax=lax)
+
+
+def _has_formats(context: Any) -> bool:
+    return bool(getattr(context, "query_formats", None) or getattr(context, "column_formats", None))
+
+
+def _naive(client: Any, schema: Schema) -> str:
+    """Whose zone datetimes without one have, as clickhouse-connect is told."""
+    try:
+        rule = common.get_setting("naive_datetime_insert")
+    except Exception:  # a version without it
+        rule = "local"
+    if rule != "server":
+        return "local"
+    zone = server_zone(client)
+    if zone is not dt.UTC and any(
+        "DateTime" in type_.text and "'" not in type_.text for type_ in schema.types
+    ):
+        raise _CannotError(f"naive_datetime_insert='server', and the server's zone is {zone}")
+    return "column"
+
+
+def _body(insert: _Insert, first: Any, chunks: Chunks | AsyncRowChunks) -> Body:
+    from clickhouse_connect.driver.compression import get_compressor
+
+    context, client = insert.context, insert.client
+    if context.compression is None:
+        context.compression = client.write_compression
+    if is_embedded(client):
+        return Body(b"", first, chunks, _as_bytes, lambda: b"", whole=chunks.ended)
+    columns = ", ".join(quote_identifier(name) for name in context.column_names)
+    prefix = f"INSERT INTO {context.table} ({columns}) FORMAT {insert.options.format}\n".encode()
+    method = context.compression if isinstance(context.compression, str) else None
+    compressor = get_compressor(method)
+    whole = chunks.ended and insert.options.retries is None
+    return Body(prefix, first, chunks, compressor.compress_block, compressor.flush, whole)
+
+
+def _as_bytes(chunk: Any) -> bytes:
+    return chunk if isinstance(chunk, bytes) else bytes(chunk)
+
+
+def _arguments(insert: _Insert) -> dict[str, Any]:
+    """Arguments of ``raw_insert``."""
+    context, embedded = insert.context, is_embedded(insert.client)
+    settings = dict(context.settings or {})
+    if insert.cached:
+        settings.setdefault(COMPARE, "0")
+    arguments: dict[str, Any] = {"settings": settings, "transport_settings": context.transport_settings}
+    if embedded:
+        arguments |= {
+            "table": context.table,
+            "column_names": context.column_names,
+            "fmt": insert.options.format,
+            "compression": context.compression if isinstance(context.compression, str) else None,
+        }
+    else:
+        arguments["compression"] = context.compression if isinstance(context.compression, str) else None
+    return arguments
+
+
+# --- after an error -------------------------------------------------------------------------------
+
+
+def _describe_again(insert: _Insert, error: BaseException | None) -> Generator[Step, Any, None]:
+    insert.described_again = True
+    yield Describe(insert.context)
+    logger.info("%s has changed: described again", insert.context.table, exc_info=error)
+
+
+def _after(insert: _Insert, body: Body, error: Error) -> Generator[Step, Any, None]:
+    """Return when the insert is to be tried again; raise `error` when not."""
+    code = getattr(error, "code", None)
+    if insert.cached and code in _codes.SCHEMA_CODES:
+        insert.context.forget()
+        if code in _OTHER_TABLE and insert.replayable and not insert.described_again:
+            yield from _describe_again(insert, error)
+            return
+    if code == _AUTHENTICATION and not body.whole and not insert.probed and insert.replayable:
+        insert.probed = True
+        yield Probe()
+        return
+    seconds = _pause(insert, body, error)
+    if seconds is None:
+        raise error
+    insert.attempt += 1
+    logger.info("%s: attempt %d after %s", insert.context.table, insert.attempt + 1, error)
+    yield Sleep(seconds)
+
+
+def _pause(insert: _Insert, body: Body, error: Error) -> float | None:
+    """Seconds until the next attempt; ``None`` when there must be none.
+
+    Without ``retries=`` as the wrapped client does it: a connection that the server has closed, once,
+    whatever became of the rows; the wrapped client has done so by itself for a body of bytes.  With it, only
+    when it is certain that nothing is stored, or when a deduplication token makes repeating harmless.
+    """
+    retries = insert.options.retries
+    if not insert.replayable or not isinstance(error, DatabaseError):
+        return None
+    if retries is None:
+        blind = not body.whole and insert.attempt == 0 and is_remote_close(error)
+        return 0.1 if blind else None
+    if insert.attempt >= retries or not _may_repeat(insert, body, error):
+        return None
+    return float(min(0.1 * 2**insert.attempt, _LONGEST_PAUSE) * random.uniform(0.5, 1.0))
+
+
+def _may_repeat(insert: _Insert, body: Body, error: DatabaseError) -> bool:
+    token = bool((insert.context.settings or {}).get("insert_deduplication_token"))
+    code = getattr(error, "code", None)
+    if code is not None:
+        verdict = _codes.verdict_of(code)
+        return verdict == "later" or (token and verdict in ("again", "once"))
+    return isinstance(error, OperationalError) and (token or not body.begun)
+
+
+def is_remote_close(error: BaseException | None) -> bool:
+    """Whether the other side has closed the connection, as the wrapped client sees it."""
+    for _ in range(6):
+        if error is None:
+            return False
+        if isinstance(error, ConnectionResetError | BrokenPipeError):
+            return True
+        if type(error).__name__ in ("_IncompleteResponseError", "ServerDisconnectedError"):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

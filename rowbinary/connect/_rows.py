@@ -1,0 +1,217 @@
+"""Rows to chunks of a body, with a second chance for values that clickhouse-connect would have taken."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import (
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from typing import Any, Protocol, TypeAlias
+
+from .._api import Encoder
+from .._async_rows import AsyncRows
+from .._columnar import iter_encode_columns
+from .._pipeline import Buffer, Encoding
+from .._schema import Schema
+from ..errors import EncodeError
+from ._errors import refused
+from ._values import Convert, converter
+
+__all__ = ["AsyncRowChunks", "Chunks", "ColumnChunks", "RowChunks"]
+
+_BATCH = 1024  # rows that are taken of an iterator at once, so that a refused one can be found again
+InThread: TypeAlias = Callable[..., Awaitable[Any]]
+
+
+class Chunks(Protocol):
+    """Whole blocks of a body, one after another."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last chunk was the last."""
+
+    def next(self) -> Buffer:
+        """The next chunk; empty when there are no rows.  Raises `ValueRefusedError`."""
+
+
+class _Window:
+    """Rows that can be read again from the one that was refused.
+
+    ``whole``: all of them, where they are a list or tuple.
+    """
+
+    def __init__(self, rows: Iterable[Any]):
+        self.whole = rows if type(rows) in (list, tuple) else None
+        self._rows = iter(rows)
+        self._start = 0  # the number of the first row of `_recent`
+        self._recent: list[Any] = []  # the last two batches: an encoder may look ahead a little
+
+    def __iter__(self) -> Iterator[Any]:
+        while batch := list(itertools.islice(self._rows, _BATCH)):
+            self.follow(batch)
+            yield from batch
+
+    def follow(self, batch: list[Any]) -> None:
+        """`batch` comes next."""
+        surplus = max(0, len(self._recent) - _BATCH)
+        del self._recent[:surplus]
+        self._start += surplus
+        self._recent += batch
+
+    def since(self, row: int) -> Iterator[Any]:
+        """The rows from number `row` on."""
+        if self.whole is not None:
+            rows = iter(self.whole)
+            rows.__setstate__(row)  # type: ignore[attr-defined]
+            return rows
+        return itertools.chain(self._recent[row - self._start :], self)
+
+
+class RowChunks:
+    """Chunks of rows.
+
+    In the first column that refuses a value, from that row on, every value is converted
+    (:mod:`._values`); a value that is refused after that is the caller's error.  So what is never needed
+    costs nothing, and what is needed costs one call per value.
+    """
+
+    def __init__(self, schema: Schema, rows: Iterable[Any], options: Mapping[str, Any], *, lax: bool):
+        self._schema = schema
+        self._lax = lax
+        self._converts: dict[str, Convert] = {}
+        self._again = 0  # rows that the encoder has seen twice
+        self._rows = _Window(rows)
+        if lax:  # what the encoder would take as it is, and clickhouse-connect as something else
+            found = {name: converter(type_, lax) for name, type_ in schema if "Dynamic" in type_.text}
+            self._converts = {name: convert for name, convert in found.items() if convert is not None}
+        self._encoding = Encoding(Encoder(schema, **options), ())
+        self._encoding.resume(self._converted(self._rows if self._rows.whole is None else self._rows.whole))
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last chunk was the last."""
+        return self._encoding.ended
+
+    def next(self) -> Buffer:
+        """The next chunk; empty when there are no rows."""
+        return self._take(self._encoding.next)
+
+    def feed(self, rows: list[Any]) -> Buffer | None:
+        """Encode `rows` of an asynchronous iterable; a chunk when there are enough of them."""
+        if rows:
+            self._rows.follow(rows)
+        pending: Iterable[Any] = rows
+        while True:
+            try:
+                return self._encoding.feed(self._converted(pending))
+            except EncodeError as error:
+                pending = self._rescue(error)
+
+    def end(self) -> Buffer:
+        """The last chunk after :meth:`feed`."""
+        return self._encoding.end()
+
+    @property
+    def encoding(self) -> Encoding:
+        """What counts the rows."""
+        return self._encoding
+
+    def _take(self, make: Callable[[], Buffer]) -> Buffer:
+        while True:
+            try:
+                return make()
+            except EncodeError as error:
+                self._encoding.resume(self._converted(self._rescue(error)))
+
+    def _rescue(self, error: EncodeError) -> Iterable[Any]:
+        """The rows from the refused one on, if there is something that can be done about it."""
+        row = None if error.row is None else error.row - self._again
+        convert = None
+        if error.column is not None and row is not None and error.column not in self._converts:
+            convert = converter(dict(self._schema)[error.column], self._lax)
+        if convert is None:
+            if error.column is None and self._lax and "length" not in self._converts and row is not None:
+                self._converts["length"] = _cut
+            else:
+                raise refused(error, row) from None
+        else:
+            assert error.column is not None
+            self._converts[error.column] = convert
+        assert row is not None
+        self._again += 1
+        return self._rows.since(row)
+
+    def _converted(self, rows: Iterable[Any]) -> Iterable[Any]:
+        if not self._converts:
+            return rows
+        return map(self._convert_row, rows)
+
+    def _convert_row(self, row: Any) -> Any:
+        names, converts = self._schema.names, self._converts
+        if isinstance(row, Mapping):
+            return {n: converts[n](v) if n in converts else v for n, v in row.items()}
+        if not isinstance(row, Sequence):
+            row = [getattr(row, name) for name in names]
+        if "length" in converts and len(row) > len(names):
+            row = row[: len(names)]
+        if len(row) != len(names):
+            return row
+        return [converts[n](v) if n in converts else v for n, v in zip(names, row, strict=True)]
+
+
+def _cut(row: Any) -> Any:
+    return row
+
+
+class AsyncRowChunks:
+    """Chunks of the rows of an asynchronous iterable, encoded in threads."""
+
+    def __init__(self, schema: Schema, rows: AsyncIterable[Any], options: Mapping[str, Any], *, lax: bool):
+        self._chunks = RowChunks(schema, (), options, lax=lax)
+        self._rows = AsyncRows(rows, self._chunks.encoding)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last chunk was the last."""
+        return self._chunks.ended
+
+    async def next(self, in_thread: InThread) -> Buffer:
+        """The next chunk; empty when there are no rows."""
+        while not self._rows.ended:
+            chunk: Buffer | None = await in_thread(self._chunks.feed, await self._rows.batch())
+            if chunk is not None:
+                return chunk
+        return self._chunks.end()
+
+    async def close(self) -> None:
+        """Tell a generator that no more is wanted."""
+        await self._rows.close()
+
+
+class ColumnChunks:
+    """Chunks of columns."""
+
+    def __init__(self, schema: Schema, columns: Any, options: Mapping[str, Any]):
+        self._chunks: Generator[bytes, None, None] = iter_encode_columns(schema, columns, **options)
+        self._following: bytes | None = None
+        self._begun = self.ended = False
+
+    def next(self) -> Buffer:
+        """The next chunk; empty when there are no rows."""
+        try:
+            if not self._begun:
+                self._begun = True
+                self._following = next(self._chunks, None)
+            chunk = self._following
+            self._following = next(self._chunks, None)
+        except EncodeError as error:
+            raise refused(error, error.row) from None
+        self.ended = self._following is None
+        return b"" if chunk is None else chunk
