@@ -148,7 +148,8 @@ def encode_rows(
             default), ``"first"`` or ``"error"`` (the default for ``json="text"``). Without effect
             for ``json="string"``.
         json_zone: the zone of date texts and datetimes in JSON and Dynamic that have none, for
-            ``json="text"``; by default UTC, or this machine's with ``naive="local"``.  The server uses its own.
+            ``json="text"``; by default UTC, or this machine's with ``naive="local"``.  The server uses its
+            own.
         on_error: ``"raise"``, or a function called with (row, index, error) for each row that
             cannot be encoded, while the others go on.
         implementation: ``"c"`` or ``"python"`` instead of the one in use.

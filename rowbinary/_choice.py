@@ -29,7 +29,7 @@ from . import _types as t
 from ._options import Format
 from ._schema import Schema
 
-__all__ = ["BLOCK_ROWS", "NATIVE_IS_STRICT", "choose_format", "is_compared"]
+__all__ = ["BLOCK_ROWS", "NATIVE_IS_STRICT", "choose_format", "is_compared", "native_from"]
 
 # The least default of max_insert_block_size, and min_insert_block_size_rows, of all versions.
 BLOCK_ROWS = 1_048_449
@@ -58,7 +58,7 @@ def choose_format(
     no_expressions = schema.defaulted is not None and schema.defaulted.isdisjoint(schema.names)
     whole_blocks = block_rows is None or block_rows >= BLOCK_ROWS
     safe = (fresh or is_compared(schema)) and (no_expressions or not defaults)
-    if safe and whole_blocks and known >= _native_from(schema, json):
+    if safe and whole_blocks and known >= native_from(schema, json):
         return "Native"
     if defaults:
         return "RowBinaryWithDefaults" if known >= _READS_DEFAULTS else "RowBinary"
@@ -74,7 +74,7 @@ def _has_names(type_: t.Type) -> bool:
     return isinstance(type_, t.Tuple) and len(type_.names or ()) > 1
 
 
-def _native_from(schema: Schema, json: str) -> tuple[int, ...]:
+def native_from(schema: Schema, json: str) -> tuple[int, ...]:
     """The first version that reads `schema` in Native, and refuses other types."""
     first = NATIVE_IS_STRICT
     for type_ in _types_in(schema):

@@ -314,7 +314,7 @@ def _nanoseconds(value: Any, naive: str, zone_name: str | None) -> int:
     extra += int(getattr(value, "nanosecond", 0))  # pandas.Timestamp
     if value.tzinfo is None or value.utcoffset() is None:
         if naive == "local":
-            return _local_seconds(value) * NANOS + value.microsecond * 1000 + extra
+            return _local_seconds(value) * NANOS + int(value.microsecond) * 1000 + extra
         value = _with_zone(value, naive, zone_name)
     delta = value - EPOCH
     return (delta.days * DAY_SECONDS + delta.seconds) * NANOS + delta.microseconds * 1000 + extra

@@ -17,6 +17,7 @@ from ._schemas import Schemas
 __all__ = ["RowShapeError", "ValueRefusedError", "accelerate", "get_async_client", "get_client"]
 
 C = TypeVar("C")
+_NEEDED = ("create_insert_context", "data_insert", "raw_insert")
 _OPTIONS = ("json", "lax", "strict", "format", "schema_ttl", "retries")
 
 
@@ -57,9 +58,7 @@ def accelerate(
         ValueError: an option has no such choice.
     """
     kind: Any = type(client)
-    if not all(
-        callable(getattr(kind, name, None)) for name in ("data_insert", "raw_insert", "create_insert_context")
-    ):
+    if not all(callable(getattr(kind, name, None)) for name in _NEEDED):
         raise TypeError(f"a client of clickhouse-connect is needed, not {kind.__name__}")
     if is_accelerated(client):
         kind = kind.__mro__[2]

@@ -1,4 +1,4 @@
-"""Insert contexts whose data may be anything that has rows or columns."""
+"""Insert contexts whose data may be anything that has rows or columns, and how they get their columns."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import Any, NamedTuple
 from clickhouse_connect.driver.exceptions import ProgrammingError
 from clickhouse_connect.driver.insert import InsertContext
 
-from ._schemas import Key, Schemas
+from ._options import can_compare
+from ._schemas import Key, Schemas, Table, table_key
+from ._steps import Create, Steps
 
-__all__ = ["AcceleratedContext", "Origin", "is_frame"]
+__all__ = ["AcceleratedContext", "context_steps", "describe_again", "is_frame"]
 
 _MISMATCH = "Insert data column count does not match column names"
 
 
 class Origin(NamedTuple):
-    """How the columns of a context were found."""
+    """How the columns of a context were found: the arguments that asked for them."""
 
     schemas: Schemas
     key: Key
@@ -24,10 +26,10 @@ class Origin(NamedTuple):
 
 
 class AcceleratedContext(InsertContext):
-    """An `InsertContext` that takes its data as it is: nothing is sampled, converted or asked for its length.
+    """An `InsertContext` that takes its data as it is: nothing is sampled or converted.
 
-    ``cached``: the types are from a description of the table that may have aged; ``origin`` is what it was asked
-    for with, ``miscounted`` that the data have another number of columns.
+    ``cached``: the types are from a description of the table that may have aged; ``origin`` is what it was
+    asked for with, ``miscounted`` that the data have another number of columns.
     """
 
     cached = False
@@ -48,15 +50,16 @@ class AcceleratedContext(InsertContext):
         self._raw_data = data
         self._data = None
         self.current_block = self.current_row = self.row_count = self.column_count = 0
+        self.miscounted = False
         if data is None or (isinstance(data, Sized) and len(data) == 0):
             return
-        self.column_count = _columns_of(data, self.column_oriented)
-        self.miscounted = self.column_count not in (0, len(self.column_names))
+        found = _columns_of(data, self.column_oriented)
+        self.column_count = len(self.column_names)
+        self.miscounted = found not in (None, self.column_count)
         if self.miscounted and not self.cached:
             raise ProgrammingError(_MISMATCH)
-        self.column_count = len(self.column_names)
         if isinstance(data, Sized):
-            self.row_count = len(data[0]) if _is_columns(data, self.column_oriented) else len(data)
+            self.row_count = _rows_of(data, self.column_oriented)
             if self.row_count == 0:
                 return
         self._data = data
@@ -64,7 +67,7 @@ class AcceleratedContext(InsertContext):
     def convert(self) -> None:
         """Its data as the wrapped client wants them."""
         data = self._raw_data
-        if not self.column_oriented and _has_rows(data):
+        if not self.column_oriented and not is_frame(data) and not hasattr(data, "dtype"):
             data = [self._cells(row) for row in data]
         InsertContext.data.fset(self, data)  # type: ignore[attr-defined]
 
@@ -72,35 +75,100 @@ class AcceleratedContext(InsertContext):
         if isinstance(row, Sequence):
             return row
         if isinstance(row, Mapping):
-            return [row.get(name) for name in self.column_names]
+            return [row[name] for name in self.column_names]
         return [getattr(row, name) for name in self.column_names]
 
 
 def is_frame(data: object) -> bool:
-    """Whether `data` has named columns: a DataFrame, an Arrow table, a structured array."""
+    """Whether `data` has named columns: a DataFrame, an Arrow table."""
     return hasattr(data, "__arrow_c_stream__") or (hasattr(data, "columns") and hasattr(data, "dtypes"))
 
 
-def _has_rows(data: object) -> bool:
-    return not is_frame(data) and not hasattr(data, "dtype")
+def _rows_of(data: Any, column_oriented: bool) -> int:
+    if not column_oriented or is_frame(data) or hasattr(data, "dtype"):
+        return len(data)
+    first = data[0] if isinstance(data, Sequence) else next(iter(data.values()), ())
+    return len(first) if isinstance(first, Sized) else 1
 
 
-def _is_columns(data: Any, column_oriented: bool) -> bool:
-    return column_oriented and isinstance(data, Sequence)
-
-
-def _columns_of(data: Any, column_oriented: bool) -> int:
-    """How many columns `data` shows to have; 0 when that is for the encoder to find out."""
+def _columns_of(data: Any, column_oriented: bool) -> int | None:
+    """How many columns `data` shows to have; ``None`` when that is for the encoder to find out."""
     if is_frame(data):
-        return len(getattr(data, "columns", ()) if not hasattr(data, "schema") else data.schema)
+        return len(data.schema if hasattr(data, "schema") else data.columns)
     shape = getattr(data, "shape", None)
     if shape is not None:
         names = data.dtype.names
-        return len(names) if names else (shape[1] if len(shape) == 2 else 0)
-    if _is_columns(data, column_oriented):
-        return len(data)
-    if isinstance(data, Sequence) and isinstance(data[0], tuple | list):
-        return len(data[0])
+        return len(names) if names else (shape[1] if len(shape) == 2 else None)
     if isinstance(data, str | bytes) or not isinstance(data, Iterable | AsyncIterable):
         raise TypeError(f"data must be rows or columns, not {type(data).__name__}")
-    return 0
+    if column_oriented:
+        return len(data) if isinstance(data, Sized) else None
+    if isinstance(data, Sequence) and isinstance(data[0], tuple | list):
+        return len(data[0])
+    return None
+
+
+def context_steps(
+    client: Any, schemas: Schemas, asked: Mapping[str, Any], column_oriented: bool, data: Any
+) -> Steps[AcceleratedContext]:
+    """A context from the arguments `asked` of ``create_insert_context``; the table is described once in a
+    while."""
+    arguments = dict(asked)
+    if arguments["column_types"] is not None or arguments["column_type_names"] is not None:
+        return _accelerated((yield Create(arguments)), column_oriented, data)
+    question = {name: arguments[name] for name in ("table", "database", "settings")}
+    key = table_key(**question)
+    comparable = can_compare(client)
+    table = schemas.get(key) if comparable else None
+    cached = table is not None
+    if table is None:
+        described = yield Create(question)
+        table = Table(tuple(described.column_names), tuple(described.column_types))
+        if comparable:
+            schemas.put(key, table)
+    found = _narrowed(table, arguments["column_names"])
+    origin = Origin(schemas, key, {**question, "column_names": arguments["column_names"]})
+    if found is None:  # the wrapped client says what is wrong, or finds a column that is new
+        schemas.forget(key)
+        return _accelerated((yield Create(arguments)), column_oriented, data, origin)
+    arguments["column_names"], arguments["column_types"] = found
+    return _accelerated((yield Create(arguments)), column_oriented, data, origin, cached)
+
+
+def _narrowed(table: Table, column_names: Any) -> tuple[list[str], list[Any]] | None:
+    """Names and types of the columns that were asked for; ``None`` when the table has no such column."""
+    if column_names is None or (isinstance(column_names, str) and column_names == "*"):
+        return list(table.names), list(table.types)
+    names = [column_names] if isinstance(column_names, str) else list(column_names)
+    types = table.types_of(names)
+    return None if types is None or not names else (names, types)
+
+
+def _accelerated(
+    base: InsertContext, column_oriented: bool, data: Any, origin: Origin | None = None, cached: bool = False
+) -> AcceleratedContext:
+    context = AcceleratedContext(
+        base.table,
+        base.column_names,
+        base.column_types,
+        column_oriented=column_oriented,
+        settings=base.settings,
+        transport_settings=base.transport_settings,
+        server_tz=base.server_tz,
+    )
+    context.origin, context.cached = origin, cached
+    context.data = data
+    return context
+
+
+def describe_again(context: AcceleratedContext) -> Steps[None]:
+    """Put the columns that the table has now into `context`.
+
+    Raises ``ProgrammingError`` when the data do not have as many.
+    """
+    assert context.origin is not None
+    context.forget()
+    fresh = yield Create(context.origin.arguments)
+    context.column_names, context.column_types = fresh.column_names, fresh.column_types
+    context.cached = False
+    context.data = context.data  # counted again

@@ -1,16 +1,13 @@
-"""One insert through another client, step by step and without any I/O: both clients take the same steps.
-
-:func:`insert_steps` asks for what it needs done and is told what came of it.
-"""
+"""One insert through another client, step by step and without any I/O: both clients take the same steps."""
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
 import random
-from collections.abc import AsyncIterable, Callable, Generator, Iterable
+from collections.abc import AsyncIterable, Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 from clickhouse_connect import common
 from clickhouse_connect.driver.binding import quote_identifier
@@ -18,84 +15,23 @@ from clickhouse_connect.driver.exceptions import DatabaseError, Error, NotSuppor
 from clickhouse_connect.driver.summary import QuerySummary
 
 from .. import _codes
-from .._choice import _native_from
+from .._choice import native_from
 from .._schema import Schema
 from ..errors import EncodeError, SchemaError
-from ._context import AcceleratedContext
+from ._context import AcceleratedContext, describe_again
 from ._errors import RowShapeError
 from ._frames import columns_of, transposed
 from ._options import COMPARE, Options, is_embedded, server_zone, version_of
 from ._rows import AsyncRowChunks, Chunks, ColumnChunks, RowChunks
+from ._steps import Body, Encode, Own, Probe, Send, Sleep, Steps
 
-__all__ = ["Body", "Describe", "Encode", "Own", "Probe", "Send", "Sleep", "Step", "Steps", "insert_steps"]
+__all__ = ["insert_steps"]
 
 logger = logging.getLogger("rowbinary.connect")
 # Raised for the first block, before anything is stored, when the table has other columns or types.
 _OTHER_TABLE = frozenset({16, 44, 53, 70})
 _AUTHENTICATION = 516
 _LONGEST_PAUSE = 5.0
-
-
-class Describe(NamedTuple):
-    """Ask for the columns of the table again, and put them into the context."""
-
-    context: AcceleratedContext
-
-
-class Encode(NamedTuple):
-    """Make the next chunk."""
-
-    chunks: Chunks | AsyncRowChunks
-
-
-class Own(NamedTuple):
-    """Let the wrapped client insert in its own way."""
-
-    context: Any
-
-
-class Sleep(NamedTuple):
-    """Wait, in seconds."""
-
-    seconds: float
-
-
-@dataclass
-class Body:
-    """What goes over the wire: the statement, the first chunk, and those that are made while it is sent.
-
-    ``whole``: it may be given as bytes, which the wrapped client sends again by its own rules.
-    ``failed``: what broke it off.  ``begun``: a byte of it has been asked for.
-    """
-
-    prefix: bytes
-    first: Any
-    chunks: Chunks | AsyncRowChunks
-    compress: Callable[[Any], Any]
-    flush: Callable[[], Any]
-    whole: bool
-    begun: bool = False
-    failed: BaseException | None = None
-
-    def bytes(self) -> bytes:
-        """All of it."""
-        packed = self.compress(b"".join((self.prefix, self.first)))
-        return b"".join((packed, self.flush() or b""))
-
-
-class Send(NamedTuple):
-    """Send `body` as an insert."""
-
-    arguments: dict[str, Any]
-    body: Body
-
-
-class Probe(NamedTuple):
-    """Run a harmless statement, which the wrapped client sends again with a new token when it has to."""
-
-
-Step: TypeAlias = Describe | Encode | Own | Probe | Send | Sleep
-Steps: TypeAlias = Generator[Step, Any, QuerySummary]
 
 
 @dataclass
@@ -121,7 +57,7 @@ class _Insert:
         return bool(getattr(self.context, "cached", False))
 
 
-def insert_steps(client: Any, context: Any, options: Options) -> Steps:
+def insert_steps(client: Any, context: Any, options: Options) -> Steps[QuerySummary]:
     """Insert the data of `context`; the summary."""
     insert = _Insert(client, context, options, context.data)
     if getattr(context, "miscounted", False):
@@ -157,7 +93,7 @@ class _CannotError(Exception):
     """Why this insert is not for the encoder."""
 
 
-def _own(insert: _Insert, reason: str) -> Steps:
+def _own(insert: _Insert, reason: str) -> Steps[QuerySummary]:
     """The wrapped client's own insert, or an error where the caller wants none."""
     table = insert.context.table
     if insert.options.strict:
@@ -185,7 +121,7 @@ def _chunks(insert: _Insert) -> Chunks | AsyncRowChunks:
         raise _CannotError(str(error)) from None
     version = version_of(client.server_version)
     if any(name in type_.text for name in ("JSON", "Dynamic", "Variant") for type_ in schema.types) and (
-        version < _native_from(schema, options.json)
+        version < native_from(schema, options.json)
     ):
         raise _CannotError(f"server {client.server_version} reads JSON, Dynamic and Variant as text only")
     if _has_formats(context):
@@ -280,13 +216,13 @@ def _arguments(insert: _Insert) -> dict[str, Any]:
 # --- after an error -------------------------------------------------------------------------------
 
 
-def _describe_again(insert: _Insert, error: BaseException | None) -> Generator[Step, Any, None]:
+def _describe_again(insert: _Insert, error: BaseException | None) -> Steps[None]:
     insert.described_again = True
-    yield Describe(insert.context)
+    yield from describe_again(insert.context)
     logger.info("%s has changed: described again", insert.context.table, exc_info=error)
 
 
-def _after(insert: _Insert, body: Body, error: Error) -> Generator[Step, Any, None]:
+def _after(insert: _Insert, body: Body, error: Error) -> Steps[None]:
     """Return when the insert is to be tried again; raise `error` when not."""
     code = getattr(error, "code", None)
     if insert.cached and code in _codes.SCHEMA_CODES:

@@ -86,6 +86,7 @@ class RowChunks:
         self._schema = schema
         self._lax = lax
         self._converts: dict[str, Convert] = {}
+        self._cuts = False  # what is too much in a row
         self._again = 0  # rows that the encoder has seen twice
         self._rows = _Window(rows)
         if lax:  # what the encoder would take as it is, and clickhouse-connect as something else
@@ -101,7 +102,11 @@ class RowChunks:
 
     def next(self) -> Buffer:
         """The next chunk; empty when there are no rows."""
-        return self._take(self._encoding.next)
+        while True:
+            try:
+                return self._encoding.next()
+            except EncodeError as error:
+                self._encoding.resume(self._converted(self._rescue(error)))
 
     def feed(self, rows: list[Any]) -> Buffer | None:
         """Encode `rows` of an asynchronous iterable; a chunk when there are enough of them."""
@@ -123,51 +128,37 @@ class RowChunks:
         """What counts the rows."""
         return self._encoding
 
-    def _take(self, make: Callable[[], Buffer]) -> Buffer:
-        while True:
-            try:
-                return make()
-            except EncodeError as error:
-                self._encoding.resume(self._converted(self._rescue(error)))
-
     def _rescue(self, error: EncodeError) -> Iterable[Any]:
-        """The rows from the refused one on, if there is something that can be done about it."""
-        row = None if error.row is None else error.row - self._again
-        convert = None
-        if error.column is not None and row is not None and error.column not in self._converts:
-            convert = converter(dict(self._schema)[error.column], self._lax)
-        if convert is None:
-            if error.column is None and self._lax and "length" not in self._converts and row is not None:
-                self._converts["length"] = _cut
-            else:
-                raise refused(error, row) from None
+        """The rows from the refused one on, if something can be done about it; else `error` is raised."""
+        if error.row is None:
+            raise refused(error, None) from None
+        row = error.row - self._again
+        if error.column is None and self._lax and not self._cuts:
+            self._cuts = True
         else:
-            assert error.column is not None
-            self._converts[error.column] = convert
-        assert row is not None
+            convert = None
+            if error.column is not None and error.column not in self._converts:
+                convert = converter(dict(self._schema)[error.column], self._lax)
+            if convert is None:
+                raise refused(error, row) from None
+            self._converts[error.column or ""] = convert
         self._again += 1
         return self._rows.since(row)
 
     def _converted(self, rows: Iterable[Any]) -> Iterable[Any]:
-        if not self._converts:
-            return rows
-        return map(self._convert_row, rows)
+        return map(self._convert, rows) if self._converts or self._cuts else rows
 
-    def _convert_row(self, row: Any) -> Any:
+    def _convert(self, row: Any) -> Any:
         names, converts = self._schema.names, self._converts
         if isinstance(row, Mapping):
             return {n: converts[n](v) if n in converts else v for n, v in row.items()}
         if not isinstance(row, Sequence):
             row = [getattr(row, name) for name in names]
-        if "length" in converts and len(row) > len(names):
+        if self._cuts:
             row = row[: len(names)]
         if len(row) != len(names):
             return row
         return [converts[n](v) if n in converts else v for n, v in zip(names, row, strict=True)]
-
-
-def _cut(row: Any) -> Any:
-    return row
 
 
 class AsyncRowChunks:

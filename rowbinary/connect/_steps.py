@@ -1,0 +1,124 @@
+"""What an insert asks its client to do.
+
+The logic of inserts is written once, as generators that yield these steps and are sent what came of them.
+The clients differ in how they take a step: by calling, or by awaiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+__all__ = [
+    "Body",
+    "Create",
+    "Encode",
+    "Own",
+    "Probe",
+    "Send",
+    "Sleep",
+    "Step",
+    "Steps",
+    "take",
+    "take_async",
+]
+
+T = TypeVar("T")
+
+
+class Create(NamedTuple):
+    """Let the wrapped client make an insert context."""
+
+    arguments: dict[str, Any]
+
+
+class Encode(NamedTuple):
+    """Make the next chunk."""
+
+    chunks: Any
+
+
+class Own(NamedTuple):
+    """Let the wrapped client insert in its own way."""
+
+    context: Any
+
+
+class Probe(NamedTuple):
+    """Run a harmless statement, which the wrapped client sends again with a new token when it has to."""
+
+
+class Sleep(NamedTuple):
+    """Wait, in seconds."""
+
+    seconds: float
+
+
+@dataclass
+class Body:
+    """What goes over the wire: the statement, the first chunk, and those that are made while it is sent.
+
+    ``whole``: it may be given as bytes, which the wrapped client sends again by its own rules.
+    ``failed``: what broke it off.  ``begun``: a byte of it has been asked for.
+    """
+
+    prefix: bytes
+    first: Any
+    chunks: Any
+    compress: Callable[[Any], Any]
+    flush: Callable[[], Any]
+    whole: bool
+    begun: bool = False
+    failed: BaseException | None = None
+
+    def bytes(self) -> bytes:
+        """All of it."""
+        return b"".join((self.head(), self.flush() or b""))
+
+    def head(self) -> Any:
+        """The statement and the first chunk."""
+        return self.compress(b"".join((self.prefix, self.first)) if self.prefix else self.first)
+
+
+class Send(NamedTuple):
+    """Send `body` as an insert."""
+
+    arguments: dict[str, Any]
+    body: Body
+
+
+Step: TypeAlias = Create | Encode | Own | Probe | Send | Sleep
+Steps: TypeAlias = Generator[Step, Any, T]
+
+
+def take(steps: Steps[T], do: Callable[[Step], Any]) -> T:
+    """Take all `steps`; what they come to."""
+    result: Any = None
+    error: Exception | None = None
+    while True:
+        try:
+            step = steps.send(result) if error is None else steps.throw(error)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+        result = error = None
+        try:
+            result = do(step)
+        except Exception as raised:
+            error = raised
+
+
+async def take_async(steps: Steps[T], do: Callable[[Step], Awaitable[Any]]) -> T:
+    """Like :func:`take`, one awaited step after another."""
+    result: Any = None
+    error: Exception | None = None
+    while True:
+        try:
+            step = steps.send(result) if error is None else steps.throw(error)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+        result = error = None
+        try:
+            result = await do(step)
+        except Exception as raised:
+            error = raised
