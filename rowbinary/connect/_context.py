@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Mapping, Sequence, Sized
+from collections.abc import AsyncIterable, Generator, Iterable, Mapping, Sequence, Sized
 from typing import Any, NamedTuple
 
 from clickhouse_connect.driver.exceptions import ProgrammingError
-from clickhouse_connect.driver.insert import InsertContext
+from clickhouse_connect.driver.insert import InsertBlock, InsertContext
 
 from ._options import can_compare
 from ._schemas import Key, Schemas, Table, table_key
@@ -35,6 +35,7 @@ class AcceleratedContext(InsertContext):
     cached = False
     miscounted = False
     origin: Origin | None = None
+    _converted = False
 
     def forget(self) -> None:
         """What is known of the table must not be used again."""
@@ -50,7 +51,7 @@ class AcceleratedContext(InsertContext):
         self._raw_data = data
         self._data = None
         self.current_block = self.current_row = self.row_count = self.column_count = 0
-        self.miscounted = False
+        self.miscounted = self._converted = False
         if data is None or (isinstance(data, Sized) and len(data) == 0):
             return
         found = _columns_of(data, self.column_oriented)
@@ -64,12 +65,19 @@ class AcceleratedContext(InsertContext):
                 return
         self._data = data
 
+    def next_block(self) -> Generator[InsertBlock, None, None]:
+        """Blocks for the wrapped client's own insert, also where this context was handed to it."""
+        if not self._converted:
+            self.convert()
+        return super().next_block()
+
     def convert(self) -> None:
-        """Its data as the wrapped client wants them."""
+        """Make its data what the wrapped client wants."""
         data = self._raw_data
         if not self.column_oriented and not is_frame(data) and not hasattr(data, "dtype"):
             data = [self._cells(row) for row in data]
         InsertContext.data.fset(self, data)  # type: ignore[attr-defined]
+        self._converted = True
 
     def _cells(self, row: Any) -> Any:
         if isinstance(row, Sequence):

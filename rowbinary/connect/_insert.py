@@ -15,15 +15,15 @@ from clickhouse_connect.driver.exceptions import DatabaseError, Error, NotSuppor
 from clickhouse_connect.driver.summary import QuerySummary
 
 from .. import _codes
-from .._choice import native_from
 from .._schema import Schema
 from ..errors import EncodeError, SchemaError
 from ._context import AcceleratedContext, describe_again
-from ._errors import RowShapeError
+from ._errors import RowShapeError, refused
 from ._frames import columns_of, transposed
-from ._options import COMPARE, Options, is_embedded, server_zone, version_of
+from ._options import COMPARE, Options, is_embedded, server_zone, unusual_setting, version_of
 from ._rows import AsyncRowChunks, Chunks, ColumnChunks, RowChunks
 from ._steps import Body, Encode, Own, Probe, Send, Sleep, Steps
+from ._traits import Traits, traits_of
 
 __all__ = ["insert_steps"]
 
@@ -111,33 +111,35 @@ def _own(insert: _Insert, reason: str) -> Steps[QuerySummary]:
 def _chunks(insert: _Insert) -> Chunks | AsyncRowChunks:
     """The encoder for this data; `_CannotError` where there is none."""
     client, context, options = insert.client, insert.context, insert.options
-    pairs = [
-        (name, type_.name) for name, type_ in zip(context.column_names, context.column_types, strict=True)
-    ]
     try:
-        schema = Schema(pairs)
-        schema.plan  # noqa: B018 (a type that cannot be encoded is found now)
+        traits = traits_of(context.column_names, context.column_types)
     except SchemaError as error:
         raise _CannotError(str(error)) from None
-    version = version_of(client.server_version)
-    if any(name in type_.text for name in ("JSON", "Dynamic", "Variant") for type_ in schema.types) and (
-        version < native_from(schema, options.json)
-    ):
-        raise _CannotError(f"server {client.server_version} reads JSON, Dynamic and Variant as text only")
-    if _has_formats(context):
-        raise _CannotError("write formats are set for this insert")
+    _check(client, context, options, traits)
     encode = {
         "format": options.format,
         "json": options.json,
-        "naive": _naive(client, schema),
+        "naive": _naive(client, traits),
         "json_zone": server_zone(client),
     }
     try:
-        return _encoder(insert, schema, encode)
+        return _encoder(insert, traits.schema, encode)
     except EncodeError as error:
-        from ._errors import refused
-
         raise refused(error, error.row) from None
+
+
+def _check(client: Any, context: Any, options: Options, traits: Traits) -> None:
+    """Raise `_CannotError` for what the server, or the wrapped client, would make something else of."""
+    if version_of(client.server_version) < traits.readers:
+        raise _CannotError(f"server {client.server_version} reads JSON, Dynamic and Variant as text only")
+    if getattr(context, "query_formats", None) or getattr(context, "column_formats", None):
+        raise _CannotError("write formats are set for this insert")
+    if is_embedded(client) and isinstance(context.compression, str):
+        raise _CannotError("the embedded engine reads no compressed bodies")
+    infers = options.json == "text" and traits.has_json
+    unusual = unusual_setting(client, context.settings or {}, infers)
+    if unusual is not None:
+        raise _CannotError(f"the server would read this insert in another way with {unusual}")
 
 
 def _encoder(insert: _Insert, schema: Schema, encode: dict[str, Any]) -> Chunks | AsyncRowChunks:
@@ -154,11 +156,7 @@ def _encoder(insert: _Insert, schema: Schema, encode: dict[str, Any]) -> Chunks 
     return RowChunks(schema, data, encode, lax=lax)
 
 
-def _has_formats(context: Any) -> bool:
-    return bool(getattr(context, "query_formats", None) or getattr(context, "column_formats", None))
-
-
-def _naive(client: Any, schema: Schema) -> str:
+def _naive(client: Any, traits: Traits) -> str:
     """Whose zone datetimes without one have, as clickhouse-connect is told."""
     try:
         rule = common.get_setting("naive_datetime_insert")
@@ -167,9 +165,7 @@ def _naive(client: Any, schema: Schema) -> str:
     if rule != "server":
         return "local"
     zone = server_zone(client)
-    if zone is not dt.UTC and any(
-        "DateTime" in type_.text and "'" not in type_.text for type_ in schema.types
-    ):
+    if zone is not dt.UTC and traits.has_zoneless:
         raise _CannotError(f"naive_datetime_insert='server', and the server's zone is {zone}")
     return "column"
 

@@ -10,10 +10,46 @@ from typing import Any
 
 from .._options import check_choice
 
-__all__ = ["COMPARE", "Options", "can_compare", "is_embedded", "make_options", "server_zone", "version_of"]
+__all__ = [
+    "COMPARE",
+    "Options",
+    "can_compare",
+    "is_embedded",
+    "make_options",
+    "server_zone",
+    "unusual_setting",
+    "version_of",
+]
 
 # With this as 0 the server refuses a Native column of another type than the table's, and does not cast it.
 COMPARE = "input_format_native_allow_types_conversion"
+
+# What the server infers from JSON text depends on these; the encoder infers as it does with these values.
+_INFERENCE = {
+    "date_time_input_format": "best_effort",
+    "input_format_json_infer_array_of_dynamic_from_array_of_different_types": "1",
+    "input_format_json_infer_incomplete_types_as_strings": "1",
+    "input_format_json_read_arrays_as_strings": "1",
+    "input_format_json_read_bools_as_numbers": "1",
+    "input_format_json_read_bools_as_strings": "1",
+    "input_format_json_read_numbers_as_strings": "1",
+    "input_format_json_read_objects_as_strings": "1",
+    "input_format_json_try_infer_numbers_from_strings": "0",
+    "input_format_try_infer_dates": "1",
+    "input_format_try_infer_datetimes": "1",
+    "input_format_try_infer_datetimes_only_datetime64": "0",
+    "input_format_try_infer_integers": "1",
+    "input_format_try_infer_variants": "0",
+    "json_type_escape_dots_in_keys": "0",
+    "schema_inference_make_json_columns_nullable": "0",
+    "type_json_allow_duplicated_key_with_literal_and_nested_object": "1",
+    "type_json_skip_duplicated_paths": "0",
+    "type_json_skip_invalid_typed_paths": "0",
+    "type_json_skip_null_typed_paths": "0",
+    "type_json_use_partial_match_to_skip_paths_by_regexp": "1",
+}
+_NATIVE = {"input_format_native_decode_types_in_binary_format": "0"}
+_WORDS = {"True": "1", "true": "1", "False": "0", "false": "0"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +84,24 @@ def make_options(json: str, lax: bool, strict: bool, format: str, retries: int |
 
 # The row format whose header the server compares with the table.
 _ROWS = "RowBinaryWithNamesAndTypes"
+
+
+def unusual_setting(client: Any, settings: dict[str, Any], infers: bool) -> str | None:
+    """A setting with which the server would read a body in another way than the encoder means it.
+
+    `infers`: the types of JSON are inferred, as the server does it from text.
+    """
+    for name, usual in ((_INFERENCE | _NATIVE) if infers else _NATIVE).items():
+        found = settings.get(name)
+        if found is None:
+            found = client.get_client_setting(name)
+        if found is None:
+            known = client.server_settings.get(name)
+            found = usual if known is None else known.value
+        text = str(found)
+        if _WORDS.get(text, text) != usual:
+            return f"{name}={text}"
+    return None
 
 
 def is_embedded(client: Any) -> bool:

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from .._choice import is_compared
-from .._schema import Schema
 from ..errors import SchemaError
+from ._traits import traits_of
 
 __all__ = ["Key", "Schemas", "Table", "table_key"]
 
@@ -40,7 +39,7 @@ class Table:
     def may_age(self) -> bool:
         """Whether the server refuses a Native block of these types when the table has others by now."""
         try:
-            return is_compared(Schema([(n, t.name) for n, t in zip(self.names, self.types, strict=True)]))
+            return traits_of(self.names, self.types).compared
         except SchemaError:
             return False
 
