@@ -179,8 +179,7 @@ class _Block:
         """A block of one column without the head."""
         encoder.take()
         for part, start, count in chosen:
-            for row in range(start, start + count):
-                self.writer.write(encoder, part, index, row)
+            self.writer.write_all(encoder, part, index, start, count)
         block = encoder.take()
         name, node = self.writer.names[index], self.writer.nodes[index]
         head = varint(1) + varint(rows) + string(name) + string(node.text)

@@ -14,6 +14,7 @@ from ._options import Format
 from ._schema import Schema
 from ._sources import Batch, Source, read, rows_of, span, value_of
 from ._speedups import Chunks
+from ._typed import DEFAULT
 from .errors import EncodeError
 
 
@@ -88,6 +89,22 @@ class Writer:
             encoder.write_row((value,))
         except EncodeError as error:
             raise _moved(error, row) from None
+
+    def write_all(self, encoder: Encoder, part: Part, column: int, start: int, count: int) -> None:
+        """Let the row encoder write `count` values, at once where they are Python values already."""
+        source = part.batch[column]
+        if source.kind == "objects":
+            at = source.offset + start
+            values: list[Any] = source.keep[at : at + count]  # type: ignore[index]
+            if type(DEFAULT) not in set(map(type, values)):
+                before = encoder.rows
+                try:
+                    encoder.write_rows(zip(values, strict=True))
+                except EncodeError as error:
+                    raise _moved(error, part.first + start + encoder.rows - before) from None
+                return
+        for row in range(start, start + count):
+            self.write(encoder, part, column, row)
 
     def first_error(self, rows: Rows, found: EncodeError) -> EncodeError:
         """What is wrong in the first bad row: columns are written one by one, `found` may be of a later."""

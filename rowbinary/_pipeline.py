@@ -126,6 +126,7 @@ class Encoding:
         self.raw_bytes = 0
         self.seconds = 0.0
         self.ended = False
+        self.held = b""  # the last byte of the chunks so far, if it waits for the next
 
     @property
     def cut_inside_rows(self) -> bool:
@@ -179,7 +180,8 @@ class Encoding:
                 return b""  # a header without rows is no body
             self.raw_bytes += len(chunk)
             return chunk
-        encoder.append(chunk[-1:])
+        self.held = chunk[-1:]
+        encoder.append(self.held)
         self.raw_bytes += len(chunk) - 1
         return memoryview(chunk)[:-1]
 

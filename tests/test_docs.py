@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
+import contextlib
+import inspect
 import io
 import pathlib
 import re
@@ -54,6 +58,59 @@ def test_client_page(front: Front) -> None:
     assert [row[1] for row, error in names["bad"]] == [1]
     exec(third, names)
     assert names["client"].command("SELECT count() FROM spans") == "6"
+
+
+def test_connect_page(front: Front) -> None:
+    """The examples of the page on clickhouse-connect run, against a server."""
+    pytest.importorskip("clickhouse_connect", reason="clickhouse-connect is not installed")
+    pytest.importorskip("aiohttp", reason="aiohttp is not installed")
+    front.query("CREATE OR REPLACE TABLE spans (id UInt64, took UInt32, attrs JSON) ENGINE = Memory")
+    text = (ROOT / "docs" / "connect.md").read_text()
+    names: dict[str, Any] = {"rows": [(1, 120, {"a": 1}), {"id": 2, "took": 15, "attrs": "{}"}]}
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        asyncio.run(_run_closing(block.replace('"localhost"', f'"127.0.0.1", port={front.port}'), names))
+    assert front.query("SELECT count() FROM spans").strip() == "4"
+
+
+async def _run_closing(block: str, names: dict[str, Any]) -> None:
+    """Run statements that may await; clients that they bind to the name `client` are closed."""
+    clients: list[Any] = []
+    try:
+        for statement in ast.parse(block).body:
+            module = ast.Module([statement], [])
+            code = compile(module, "<page>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+            coroutine = eval(code, names)
+            if inspect.iscoroutine(coroutine):
+                await coroutine
+            if "client" in names and not any(names["client"] is known for known in clients):
+                clients.append(names["client"])
+    finally:
+        names.pop("client", None)
+        for client in clients:
+            closing = client.close()
+            if inspect.isawaitable(closing):
+                await closing
+
+
+@pytest.mark.engine
+def test_connect_example() -> None:
+    """The blocks of the example, one after another in the embedded engine, print what the page shows."""
+    for module in ("chdb", "clickhouse_connect", "pandas"):
+        pytest.importorskip(module, reason=f"{module} is not installed")
+    text = (ROOT / "docs" / "connect_example.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", text, re.DOTALL)
+    assert len(blocks) == text.count("```python")
+    names: dict[str, Any] = {"__name__": "example"}
+    try:
+        for code, shown in blocks:
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                exec(compile(code, "<page>", "exec", dont_inherit=True), names)
+            assert printed.getvalue() == shown, code
+    finally:
+        if "client" in names:
+            names["client"].command("DROP TABLE IF EXISTS spans")
+            names["client"].close()
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/columns.md"])

@@ -271,7 +271,8 @@ static int read_options(rb_encoder *e)
     Py_XDECREF(zone);
     e->ignore_extra = read_choice(o, "extra", "ignore");
     e->defaults = read_choice(o, "defaults", "");
-    return !zone || text < 0 || string < 0 || e->naive_utc < 0 || e->naive_local < 0 || e->ignore_extra < 0 || e->defaults < 0;
+    return !zone || text < 0 || string < 0 || e->naive_utc < 0 || e->naive_local < 0 || e->ignore_extra < 0 ||
+           e->defaults < 0;
 }
 
 static int is_container(const rb_node *node)

@@ -42,7 +42,7 @@ def accelerate(
         json: how values in JSON and Dynamic get their types: ``"text"`` as the server infers them from JSON
             text, which is what clickhouse-connect sends; ``"exact"`` as their Python types say.
         lax: take what clickhouse-connect takes at a loss: fractions and NaN as integers, texts as booleans,
-            unknown labels of an Enum as 0, rows that are too long, values of Dynamic as text.
+            unknown labels of an Enum that has 0 as that, rows that are too long, values of Dynamic as text.
         strict: raise ``NotSupportedError`` where the wrapped client's own insert would be used instead, for
             a server or a type that cannot be served; else that is logged (``rowbinary.connect``).
         format: ``"Native"`` or ``"RowBinary"``, which costs the client less and the server more.

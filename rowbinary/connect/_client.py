@@ -107,8 +107,7 @@ def _pieces(body: Body) -> Generator[Any, None, None]:
         if tail := body.flush():
             yield tail
     except Exception as error:
-        body.failed = error
-        raise
+        yield body.fail(error)
 
 
 class AsyncInserts:
@@ -154,13 +153,23 @@ class AsyncInserts:
         finally:
             context.data = None
 
+    async def close(self) -> None:
+        """As that of clickhouse-connect; the threads end too."""
+        self._rowbinary.threads.close()
+        client: Any = super()
+        await client.close()
+
     async def _do(self, step: Step) -> Any:
         client: Any = super()
         match step:
             case Create(arguments):
                 return await client.create_insert_context(**arguments)
             case Encode(chunks):
-                return await self._next(chunks)
+                try:
+                    return await self._next(chunks)
+                except BaseException:
+                    await _close(chunks)
+                    raise
             case Send(arguments, body):
                 return await self._send(client, arguments, body)
             case Own(context):
@@ -184,10 +193,10 @@ class AsyncInserts:
         try:
             return await client.raw_insert(insert_block=pieces, **arguments)
         finally:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception):  # the task that writes it may not have ended yet
                 await pieces.aclose()
-            if isinstance(body.chunks, AsyncRowChunks):
-                await body.chunks.close()
+            if not body.begun:
+                await _close(body.chunks)
 
     async def _pieces(self, body: Body) -> AsyncGenerator[Any, None]:
         """`body` while it is made: the next piece is made while one is sent."""
@@ -204,15 +213,23 @@ class AsyncInserts:
             if tail := body.flush():
                 yield tail
         except Exception as error:
-            body.failed = error
-            raise
+            yield body.fail(error)
         finally:
-            if ahead is not None and not ahead.done():  # its thread has the encoder
+            if ahead is not None and not ahead.done():  # it may wait for a row that never comes
+                ahead.cancel()
                 await asyncio.wait([ahead])
+            await _close(body.chunks)
 
     async def _piece(self, body: Body) -> Any:
         chunk = await self._next(body.chunks)
         return await self._rowbinary.threads.submit(body.compress, chunk) if len(chunk) else b""
+
+
+async def _close(chunks: Any) -> None:
+    """Tell an asynchronous generator of rows that no more is wanted."""
+    if isinstance(chunks, AsyncRowChunks):
+        with contextlib.suppress(Exception):
+            await chunks.close()
 
 
 @functools.lru_cache(maxsize=64)

@@ -162,11 +162,16 @@ def _accelerated(
         column_oriented=column_oriented,
         settings=base.settings,
         transport_settings=base.transport_settings,
-        server_tz=base.server_tz,
+        **_since_1_7(base),
     )
     context.origin, context.cached = origin, cached
     context.data = data
     return context
+
+
+def _since_1_7(base: InsertContext) -> dict[str, Any]:
+    """An argument that older contexts do not have."""
+    return {"server_tz": base.server_tz} if hasattr(base, "server_tz") else {}
 
 
 def describe_again(context: AcceleratedContext) -> Steps[None]:

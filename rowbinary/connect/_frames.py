@@ -1,125 +1,125 @@
-"""Columns of frames and arrays, as clickhouse-connect understands them, for the kernels.
+"""Whatever has columns, as clickhouse-connect understands it, for :func:`rowbinary.encode_columns`.
 
-What :func:`rowbinary.encode_columns` takes differently is made equal here: NaN in a pandas column of floats is
-a missing value where the column is Nullable or of integers, columns belong together by their places, and Python
-values in columns go through the same conversions as those in rows.
+Columns belong to those of the table by their places: names have been looked at before.  They are made when
+they are asked for, which is in a thread where the client is asynchronous.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import importlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from typing import Any
 
 from clickhouse_connect.driver.exceptions import ProgrammingError
 
 from .. import _types as t
+from ..errors import EncodeError
+from ._cells import Target, array_column, list_column
 from ._context import is_frame
-from ._values import converter
+from ._errors import refused
+from ._series import arrow_column, series_column, zoned
 
 __all__ = ["columns_of", "transposed"]
+
+
+class _Columns:
+    """Columns that are made one by one."""
+
+    def __init__(self, make: Callable[[int, Target], Any], types: Sequence[t.Type], lax: bool):
+        self._make = make
+        self._targets = [Target.of(type_, lax) for type_ in types]
+
+    def __iter__(self) -> Iterator[Any]:
+        for place, target in enumerate(self._targets):
+            yield self._make(place, target)
 
 
 def columns_of(data: Any, names: Sequence[str], types: Sequence[t.Type], lax: bool) -> Any:
     """What :func:`rowbinary.iter_encode_columns` takes for `data`; ``None`` for rows."""
     if is_frame(data):
-        if type(data).__module__.split(".")[0] != "pandas":
-            return _renamed(data, names)
-        return [_series(data.iloc[:, i], type_, lax) for i, type_ in enumerate(types)]
+        make = _frame_columns(data)
+        return _Columns(make, types, lax) if make else _stream(data, names)
     dtype = getattr(data, "dtype", None)
     if dtype is None:
         return None
     if dtype.names:
         fields = names if set(names) <= set(dtype.names) else dtype.names
-        return [_array(data[field], type_, lax) for field, type_ in zip(fields, types, strict=True)]
+        if len(fields) != len(names):
+            raise ProgrammingError("Insert data column count does not match column names")
+        return _Columns(lambda i, target: array_column(data[fields[i]], target), types, lax)
     if data.ndim != 2:
         raise ProgrammingError(f"an array of rows and columns is needed, not one of {data.ndim} dimensions")
-    return [_array(data[:, i], type_, lax) for i, type_ in enumerate(types)]
+    return _Columns(lambda i, target: array_column(data[:, i], target), types, lax)
 
 
-def transposed(data: Iterable[Any], types: Sequence[t.Type], lax: bool) -> Any:
-    """Columns that a caller gave one by one: rows where all are plain sequences, else columns."""
-    columns = list(data)
-    if all(isinstance(column, list | tuple) for column in columns):
-        return zip(*columns, strict=True), None
-    return None, [_column(column, type_, lax) for column, type_ in zip(columns, types, strict=True)]
+def _frame_columns(data: Any) -> Callable[[int, Target], Any] | None:
+    """How to get at column number so-and-so; ``None`` where a frame does not tell."""
+    match type(data).__module__.partition(".")[0]:
+        case "pandas":
+            return lambda i, target: series_column(data.iloc[:, i], target)
+        case "polars" if hasattr(data, "to_series"):
+            return lambda i, target: _polars_column(data.to_series(i), target)
+        case "pyarrow" if hasattr(data, "columns"):
+            return lambda i, target: arrow_column(data.column(i), target)
+    return None
 
 
-def _column(column: Any, type_: t.Type, lax: bool) -> Any:
-    if hasattr(column, "iloc"):
-        return _series(column, type_, lax)
-    if hasattr(column, "dtype"):
-        return _array(column, type_, lax)
-    if hasattr(column, "__arrow_c_stream__") or hasattr(column, "__arrow_c_array__"):
-        return column
-    return _values(list(column), type_, lax)
-
-
-def _renamed(data: Any, names: Sequence[str]) -> Any:
-    """An Arrow table or a polars frame: its columns are those of `names` by their places."""
-    found = getattr(data, "columns", None) if not hasattr(data, "schema") else None
-    found = list(found if found is not None else data.schema.names)
-    if found == list(names):
-        return data
-    if hasattr(data, "rename_columns"):
-        return data.rename_columns(list(names))
-    return data.rename(dict(zip(found, names, strict=True)))
-
-
-def _series(series: Any, type_: t.Type, lax: bool) -> Any:
-    """A pandas column."""
-    dtype = series.dtype
-    plain = _inner(type_)
-    if getattr(dtype, "kind", "O") == "f" and isinstance(dtype.type, type) and hasattr(dtype, "itemsize"):
-        return _floats(series, type_, plain, lax)
-    if str(dtype) == "category":
-        return _values(series.astype(object).to_list(), type_, lax)
-    if dtype == object and converter(type_, lax) is not None:
-        return _values(_nones(series), type_, lax)
+def _polars_column(series: Any, target: Target) -> Any:
+    kind = str(series.dtype)
+    if kind.startswith("Datetime") and series.dtype.time_zone is None:
+        return series.dt.replace_time_zone("UTC")
+    if kind == "Object" or (target.family != "String" and kind in ("String", "Categorical")):
+        return list_column(series.to_list(), target)
     return series
 
 
-def _floats(series: Any, type_: t.Type, plain: t.Type, lax: bool) -> Any:
-    """NaN is missing where there is a NULL for it, or no other meaning."""
-    import numpy as np
-    import pandas as pd
-
-    integer = plain.family.lstrip("U").startswith("Int") and not plain.family.startswith("Interval")
-    if isinstance(plain, t.Decimal):
-        return _values(_nones(series), type_, lax)
-    if not integer and plain is type_:
-        return series
-    missing = series.isna().to_numpy()
-    if integer and plain.family in ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64"):
-        numbers = np.where(missing, 0, series.to_numpy(dtype="float64", na_value=0.0))
-        if lax:
-            numbers = numbers.round()
-        if (numbers == np.floor(numbers)).all() and (np.abs(numbers) < 2.0**53).all():
-            return pd.Series(pd.arrays.IntegerArray(numbers.astype("int64"), missing))
-    if not missing.any():
-        return series
-    return pd.Series(pd.arrays.FloatingArray(series.to_numpy(dtype="float64", na_value=0.0), missing))
+def _stream(data: Any, names: Sequence[str]) -> Any:
+    """Record batches as they come."""
+    try:
+        pa: Any = importlib.import_module("pyarrow")
+    except ImportError:
+        return data
+    reader = pa.RecordBatchReader.from_stream(data)
+    empty = [zoned(pa.array([], field.type)) for field in reader.schema]
+    schema = pa.schema([(name, array.type) for name, array in zip(names, empty, strict=True)])
+    batches = (pa.record_batch(list(map(zoned, batch.columns)), schema=schema) for batch in reader)
+    return pa.RecordBatchReader.from_batches(schema, batches)
 
 
-def _nones(series: Any) -> list[Any]:
-    """Python values, ``None`` for what is missing."""
-    missing = series.isna().to_numpy()
-    values = series.to_list()
-    return [None if absent else value for value, absent in zip(values, missing, strict=True)]
+def transposed(data: Iterable[Any], names: Sequence[str], types: Sequence[t.Type], lax: bool) -> Any:
+    """Columns that a caller gave one by one: rows where all are plain sequences, else columns."""
+    if isinstance(data, Mapping):
+        if missing := [name for name in names if name not in data]:
+            raise ProgrammingError(f"the columns have no {missing[0]!r}")
+        data = [data[name] for name in names]
+    columns = list(data)
+    _check_lengths(columns, names)
+    if all(isinstance(column, list | tuple) for column in columns):
+        return zip(*columns, strict=True), None
+    return None, _Columns(lambda i, target: _column(columns[i], target), types, lax)
 
 
-def _array(array: Any, type_: t.Type, lax: bool) -> Any:
-    """A NumPy column."""
-    if array.dtype == object or isinstance(_inner(type_), t.Decimal):
-        return _values(array.tolist(), type_, lax)
-    return array
+def _check_lengths(columns: list[Any], names: Sequence[str]) -> None:
+    if len(columns) != len(names):
+        raise ProgrammingError("Insert data column count does not match column names")
+    lengths = [len(column) if isinstance(column, Sized) else None for column in columns]
+    for name, length in zip(names, lengths, strict=True):
+        if None not in (length, lengths[0]) and length != lengths[0]:
+            error = EncodeError(f"{length} values, the first column has {lengths[0]}", column=name)
+            raise refused(error, None)
 
 
-def _values(values: list[Any], type_: t.Type, lax: bool) -> list[Any]:
-    convert = converter(type_, lax)
-    return values if convert is None else [convert(value) for value in values]
-
-
-def _inner(type_: t.Type) -> t.Type:
-    while isinstance(type_, t.Wrapper) and type_.family in ("Nullable", "LowCardinality"):
-        type_ = type_.inner
-    return type_
+def _column(column: Any, target: Target) -> Any:
+    """One of several columns.  NaN in floats is a number, also in a Series: as clickhouse-connect has it."""
+    if hasattr(column, "iloc"):
+        numbers = getattr(column.dtype, "kind", "O") == "f" and not hasattr(column.dtype, "numpy_dtype")
+        return array_column(column.to_numpy(), target) if numbers else series_column(column, target)
+    if hasattr(column, "to_physical"):
+        return _polars_column(column, target)
+    if hasattr(column, "dtype"):
+        return array_column(column, target)
+    if hasattr(column, "__arrow_c_stream__") or hasattr(column, "__arrow_c_array__"):
+        return arrow_column(column, target)
+    if isinstance(column, str | bytes) or not isinstance(column, Iterable):
+        raise ProgrammingError(f"a column has to be an array or a sequence, not {type(column).__name__}")
+    return list_column(list(column), target)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import random
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Iterable, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +17,13 @@ from clickhouse_connect.driver.summary import QuerySummary
 from .. import _codes
 from .._schema import Schema
 from ..errors import EncodeError, SchemaError
+from ..protocol import POISON
 from ._context import AcceleratedContext, describe_again
-from ._errors import RowShapeError, refused
+from ._errors import ValueRefusedError, refused
 from ._frames import columns_of, transposed
 from ._options import COMPARE, Options, is_embedded, server_zone, unusual_setting, version_of
 from ._rows import AsyncRowChunks, Chunks, ColumnChunks, RowChunks
-from ._steps import Body, Encode, Own, Probe, Send, Sleep, Steps
+from ._steps import NATIVE_POISON, Body, Encode, Own, Probe, Send, Sleep, Steps
 from ._traits import Traits, traits_of
 
 __all__ = ["insert_steps"]
@@ -48,8 +49,8 @@ class _Insert:
 
     @property
     def replayable(self) -> bool:
-        """Whether the rows can be read once more."""
-        return not hasattr(self.data, "__next__") and not isinstance(self.data, AsyncIterable)
+        """Whether the rows can be read once more: what has no length may be empty the second time."""
+        return isinstance(self.data, Sized) and not hasattr(self.data, "__next__")
 
     @property
     def cached(self) -> bool:
@@ -65,25 +66,38 @@ def insert_steps(client: Any, context: Any, options: Options) -> Steps[QuerySumm
     while True:
         try:
             chunks = _chunks(insert)
+            first = yield Encode(chunks)
         except _CannotError as error:
             return (yield from _own(insert, str(error)))
-        try:
-            first = yield Encode(chunks)
-        except RowShapeError as error:  # of a table that has got a column, perhaps
-            if not insert.cached or insert.described_again or not insert.replayable:
+        except ValueRefusedError as error:  # by what the table was, perhaps
+            if not insert.cached:
                 raise
-            yield from _describe_again(insert, error)
+            insert.context.forget()
+            if insert.described_again or not insert.replayable:
+                raise
+            if not (yield from _describe_again(insert, error)):
+                raise
             continue
         if not len(first):
             return QuerySummary()
         body = _body(insert, first, chunks)
         try:
             summary: QuerySummary = yield Send(_arguments(insert), body)
-            return summary
-        except Error as error:
+        except Exception as error:
             if body.failed is not None:
+                if insert.cached:
+                    insert.context.forget()
                 raise body.failed from None
+            if not isinstance(error, Error):
+                raise
             yield from _after(insert, body, error)
+            continue
+        if body.failed is not None:
+            body.failed.add_note(
+                "the server has accepted a body that was broken on purpose: a part of the rows may be stored"
+            )
+            raise body.failed
+        return summary
 
 
 # --- before a byte is sent ------------------------------------------------------------------------
@@ -146,7 +160,7 @@ def _encoder(insert: _Insert, schema: Schema, encode: dict[str, Any]) -> Chunks 
     data, lax, types = insert.data, insert.options.lax, schema.types
     columns = columns_of(data, schema.names, types, lax)
     if columns is None and insert.context.column_oriented:
-        data, columns = transposed(data, types, lax)
+        data, columns = transposed(data, schema.names, types, lax)
     if columns is not None:
         return ColumnChunks(schema, columns, encode)
     if isinstance(data, AsyncIterable):
@@ -183,7 +197,15 @@ def _body(insert: _Insert, first: Any, chunks: Chunks | AsyncRowChunks) -> Body:
     method = context.compression if isinstance(context.compression, str) else None
     compressor = get_compressor(method)
     whole = chunks.ended and insert.options.retries is None
-    return Body(prefix, first, chunks, compressor.compress_block, compressor.flush, whole)
+    pack, flush = compressor.compress_block, compressor.flush
+    return Body(prefix, first, chunks, pack, flush, whole, _poison(insert.options, method))
+
+
+def _poison(options: Options, method: str | None) -> bytes | None:
+    """Bytes behind whole frames, or behind a whole block, which are neither."""
+    if method is None:
+        return NATIVE_POISON if options.format == "Native" else None
+    return POISON if method in ("lz4", "zstd") else None
 
 
 def _as_bytes(chunk: Any) -> bytes:
@@ -212,10 +234,20 @@ def _arguments(insert: _Insert) -> dict[str, Any]:
 # --- after an error -------------------------------------------------------------------------------
 
 
-def _describe_again(insert: _Insert, error: BaseException | None) -> Steps[None]:
+def _describe_again(insert: _Insert, error: BaseException | None) -> Steps[bool]:
+    """Whether the table is not what it was."""
     insert.described_again = True
+    before = _columns(insert)
     yield from describe_again(insert.context)
-    logger.info("%s has changed: described again", insert.context.table, exc_info=error)
+    changed = _columns(insert) != before
+    if changed:
+        logger.info("%s has changed: described again", insert.context.table, exc_info=error)
+    return changed
+
+
+def _columns(insert: _Insert) -> list[tuple[str, str]]:
+    context = insert.context
+    return [(n, t.name) for n, t in zip(context.column_names, context.column_types, strict=True)]
 
 
 def _after(insert: _Insert, body: Body, error: Error) -> Steps[None]:

@@ -124,6 +124,11 @@ class RowChunks:
         return self._encoding.end()
 
     @property
+    def held(self) -> bytes:
+        """What is missing of the last block so far."""
+        return self._encoding.held
+
+    @property
     def encoding(self) -> Encoding:
         """What counts the rows."""
         return self._encoding
@@ -181,6 +186,11 @@ class AsyncRowChunks:
                 return chunk
         return self._chunks.end()
 
+    @property
+    def held(self) -> bytes:
+        """What is missing of the last block so far."""
+        return self._chunks.held
+
     async def close(self) -> None:
         """Tell a generator that no more is wanted."""
         await self._rows.close()
@@ -188,6 +198,8 @@ class AsyncRowChunks:
 
 class ColumnChunks:
     """Chunks of columns."""
+
+    held = b""
 
     def __init__(self, schema: Schema, columns: Any, options: Mapping[str, Any]):
         self._chunks: Generator[bytes, None, None] = iter_encode_columns(schema, columns, **options)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 __all__ = [
     "Body",
+    "NATIVE_POISON",
     "Create",
     "Encode",
     "Own",
@@ -25,6 +26,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+# A block of one column whose name has 2^62 bytes.
+NATIVE_POISON = b"\1\1" + b"\xff" * 8 + b"\x3f"
 
 
 class Create(NamedTuple):
@@ -60,7 +64,9 @@ class Body:
     """What goes over the wire: the statement, the first chunk, and those that are made while it is sent.
 
     ``whole``: it may be given as bytes, which the wrapped client sends again by its own rules.
-    ``failed``: what broke it off.  ``begun``: a byte of it has been asked for.
+    ``failed``: what broke it off.  ``begun``: a byte of it has been asked for.  ``poison``: what a body that
+    breaks off can end with so that the server refuses it: unlike a broken connection that gets an answer, and
+    the session is free at once.
     """
 
     prefix: bytes
@@ -69,12 +75,20 @@ class Body:
     compress: Callable[[Any], Any]
     flush: Callable[[], Any]
     whole: bool
+    poison: bytes | None = None
     begun: bool = False
     failed: BaseException | None = None
 
     def bytes(self) -> bytes:
         """All of it."""
         return b"".join((self.head(), self.flush() or b""))
+
+    def fail(self, error: BaseException) -> Any:
+        """The last piece of a body whose rows have failed with `error`, which is raised if there is none."""
+        self.failed = error
+        if self.poison is None:
+            raise error
+        return self.chunks.held + self.poison if self.poison is NATIVE_POISON else self.poison
 
     def head(self) -> Any:
         """The statement and the first chunk."""

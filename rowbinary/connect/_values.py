@@ -27,6 +27,7 @@ __all__ = ["Convert", "converter"]
 Convert: TypeAlias = Callable[[Any], Any]
 
 _INTEGERS = frozenset(f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64, 128, 256))
+_STRING = t.Type("String")
 _ZERO_UUID = uuid.UUID(int=0)
 _EXACT = decimal.Context(prec=200, rounding=decimal.ROUND_DOWN, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
 
@@ -55,7 +56,7 @@ def converter(type_: t.Type, lax: bool = False) -> Convert | None:
         case t.FixedString():
             return _lax_falsy("") if lax else _empty_bytes
         case t.Enum():
-            return functools.partial(_enum, frozenset(label for label, _ in type_.labels)) if lax else None
+            return _lax_enum(type_) if lax else None
         case t.Dynamic():
             return _dynamic_text if lax else None
     return _scalar(type_.family, lax)
@@ -203,8 +204,12 @@ def _lax_falsy(zero: Any) -> Convert:
     return lambda value: value if value or value is None else zero
 
 
-def _enum(labels: frozenset[str], value: Any) -> Any:
-    return 0 if isinstance(value, str) and value not in labels else value
+def _lax_enum(type_: t.Enum) -> Convert | None:
+    """Unknown labels are 0, where the Enum has it: what is stored cannot be read where it has not."""
+    if 0 not in (number for _, number in type_.labels):
+        return None
+    labels = frozenset(label for label, _ in type_.labels)
+    return lambda value: 0 if isinstance(value, str) and value not in labels else value
 
 
 def _dynamic_text(value: Any) -> Any:
@@ -212,5 +217,5 @@ def _dynamic_text(value: Any) -> Any:
     if isinstance(value, Typed):
         return value
     if value is None:
-        return "NULL"
-    return str(value)
+        return typed("NULL", _STRING)
+    return typed(str(value), _STRING)
