@@ -72,7 +72,7 @@ format: $(VENV)/.dev
 bench: $(VENV)/.bench build
 	$(BIN)/python $(PYTEST) --page --benchmark-timer=time.process_time --benchmark-columns=median,min,max benchmarks
 
-# A fifth of the rows, three rounds, no inserts over HTTP; prints ratios and goals, writes nothing.
+# A fifth of the rows, three rounds, few inserts over HTTP; prints ratios and goals, writes nothing.
 bench-quick: $(VENV)/.bench build
 	$(BIN)/python $(PYTEST) --quick --benchmark-disable benchmarks
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pathlib
+import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import page
 import pytest
@@ -12,6 +14,8 @@ import results as found
 from engine import Engine
 from measuring import Pace
 from results import Results
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "tests"))  # the front is the tests' own
 
 QUICK_SHARE = 0.2
 
@@ -61,6 +65,17 @@ def engine(tmp_path_factory: pytest.TempPathFactory, results: Results) -> Iterat
     results.versions["ClickHouse (chdb)"] = engine.version
     yield engine
     engine.close()
+
+
+@pytest.fixture(scope="module")
+def front() -> Iterator[Any]:
+    """A server over HTTP, a process of its own."""
+    from front_process import Front
+
+    if missing := Front.missing():
+        pytest.skip(missing)
+    with Front() as server:
+        yield server
 
 
 def pytest_terminal_summary(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import json
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 from contenders import Contender
@@ -52,12 +53,9 @@ class Engine:
         path = self._directory / "stored.body"
         path.write_bytes(contender.body())
         self.insert("stored", path, contender.format, contender.settings)
-        documents = [name for name, type_ in workload.schema if type_ == "JSON"]
-        types = ", ".join(f"JSONAllPathsWithTypes(`{name}`)" for name in documents)
-        rows = self.query("SELECT * FROM stored SETTINGS max_threads=1", "JSONCompactEachRow")
-        kinds = self.query(f"SELECT {types or 1} FROM stored SETTINGS max_threads=1", "JSONCompactEachRow")
+        found = contents(self.query, workload, "stored")
         self.query("DROP TABLE stored SYNC")
-        return rows.splitlines(), kinds.splitlines()
+        return found
 
     def own(self, workload: Workload, like: Contender, rows: int, ddl: str) -> bytes:
         """SELECT ... FORMAT Native of the same rows, in blocks of so many rows: what a perfect client sends.
@@ -98,6 +96,15 @@ class Engine:
             lambda copies: path.write_bytes(body * copies),
             tidy,
         )
+
+
+def contents(query: Callable[[str], bytes], workload: Workload, table: str) -> tuple[Rows, Rows]:
+    """All rows of `table` as JSON; and the types of their documents' paths."""
+    documents = [name for name, type_ in workload.schema if type_ == "JSON"]
+    types = ", ".join(f"JSONAllPathsWithTypes(`{name}`)" for name in documents)
+    rest = f"FROM {table} SETTINGS max_threads=1 FORMAT JSONCompactEachRow"
+    rows, kinds = query(f"SELECT * {rest}"), query(f"SELECT {types or 1} {rest}")
+    return rows.splitlines(), kinds.splitlines()
 
 
 def differences(workload: Workload, wanted: Rows, found: Rows) -> list[str]:

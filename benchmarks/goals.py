@@ -136,6 +136,47 @@ def _sum_goals(results: Results) -> list[Goal]:
     return [*goals, Goal(what, "never above", text, shares[worst] <= 1 if worst else None)]
 
 
+CONNECT = "client.insert of clickhouse-connect to the accelerated one"
+
+
+def _connect_goals(results: Results) -> list[Goal]:
+    """Whole calls: over HTTP the client alone, with chdb client and engine."""
+    goals = []
+    for suffix, asked in (("", 5), (peers.LZ4, 3)):
+        found = _connect_ratios(_found(results, "spans").connect, suffix)
+        goals.append(_at_least(f"{CONNECT}, HTTP: spans{suffix}", asked, found))
+    for name in ("spans", "documents"):
+        found = _connect_ratios(_found(results, name).embedded)
+        goals.append(_at_least(f"{CONNECT}, chdb, client + engine: {registry.ALL[name].short}", 5, found))
+    http: dict[str, list[float]] = {}
+    chdb: dict[str, list[float]] = {}
+    few: dict[str, list[float]] = {}
+    for name, one in results.workloads.items():
+        short = registry.ALL[name].short
+        http |= {short + suffix: _connect_ratios(one.connect, suffix) for suffix in ("", peers.LZ4)}
+        chdb[short] = _connect_ratios(one.embedded)
+        for count, calls in one.calls.items():
+            few |= {
+                f"{short}, rows: {count}{kept}": _connect_ratios(calls, kept) for kept in ("", peers.KEPT)
+            }
+    for where, tables in (("HTTP", http), ("chdb", chdb), ("HTTP, few rows", few)):
+        what = "every workload" if tables is not few else "every call"
+        goals.append(_never_below(f"{CONNECT}, {where}: {what}", tables))
+    return goals
+
+
+def _connect_ratios(table: Table, suffix: str = "") -> list[float]:
+    theirs = faster(table, suffix)
+    return ratios(table, theirs, peers.NATIVE + suffix) if theirs else []
+
+
+def _never_below(what: str, tables: dict[str, list[float]]) -> Goal:
+    found = {name: statistics.median(values) for name, values in tables.items() if values}
+    worst = min(found, key=lambda name: found[name], default=None)
+    text = f"{number(found[worst])}x at least ({worst})" if worst else "-"
+    return Goal(what, "never below 1x", text, found[worst] >= 1 if worst else None)
+
+
 def _memory_goals(results: Results) -> list[Goal]:
     return [
         Goal(
@@ -179,6 +220,7 @@ def all_of(results: Results) -> list[Goal]:
         *_ratio_goals(results),
         *_lz4_goals(results),
         *_sum_goals(results),
+        *_connect_goals(results),
         *_memory_goals(results),
         *_columnar_goals(results),
     ]

@@ -16,7 +16,7 @@ import peers
 import registry
 import results as stored
 from measuring import number, spread
-from results import Figures, Found, Results
+from results import Figures, Found, Results, Table
 
 MADE = "<!-- made by `make bench` (benchmarks/page.py): do not edit -->"
 
@@ -73,6 +73,15 @@ INSERTS = """## Whole inserts
 Over HTTP with LZ4, on this machine, in Native. Beside the parts of the work: five times the rows, into a
 server that throws them away; the client's stages overlap, so its wall time can be below that of the same
 steps one after another. Beside clickhouse-connect: into a Null table."""
+
+CONNECT = """## client.insert under clickhouse-connect
+
+The whole call, `client.insert(table, rows)` of tuples: CPU of clickhouse-connect's client as it is, as a
+multiple of that of the accelerated one (`rowbinary.connect.accelerate`). Over HTTP with the faster of its
+codecs; the server, which throws the rows away, is another process and does not count. With `chdb://` client
+and engine are one process and both count; half of the rows, into a Null table. Before that, 200 rows go into
+a Memory table, and must be stored as clickhouse-connect stores them; where only types of JSON paths differ,
+the end of this page says so."""
 
 MEMORY = """## Memory
 
@@ -242,6 +251,43 @@ def _parts(figures: Figures) -> list[list[float]]:
     return [cpu, wall[0] if wall else []]
 
 
+def connect_section(results: Results) -> str:
+    http: list[list[str]] = []
+    chdb: list[list[str]] = []
+    few: list[list[str]] = []
+    for name, found in results.workloads.items():
+        short = registry.ALL[name].short
+        for suffix in ("", peers.LZ4):
+            http += _accelerated([short + suffix], found.connect, suffix)
+        chdb += _accelerated([short], found.embedded)
+        for count, calls in found.calls.items():
+            for kept in ("", peers.KEPT):
+                few += _accelerated([short + kept, count], calls, kept)
+    parts = [
+        f"{title}\n\n{table((*head, *CONNECT_HEAD), rows, len(head))}"
+        for title, head, rows in (
+            ("Over HTTP, a row:", ("workload",), http),
+            ("With chdb, client and engine, a row:", ("workload",), chdb),
+            ("Few rows over HTTP, a call:", ("workload", "rows"), few),
+        )
+        if rows
+    ]
+    return "\n\n".join([CONNECT, *parts]) if parts else ""
+
+
+CONNECT_HEAD = ("clickhouse-connect", "ours, Native", "to it", "to ours, RowBinary")
+
+
+def _accelerated(head: list[str], figures: Table, suffix: str = "") -> list[list[str]]:
+    """A row that begins with `head`, if there is one."""
+    theirs, ours = goals.faster(figures, suffix), peers.NATIVE + suffix
+    if theirs is None or ours not in figures:
+        return []
+    micros = [f"{number(figures[label].median)} us" for label in (theirs, ours)]
+    both = [figures[theirs].ratios.get(base + suffix, []) for base in (peers.NATIVE, peers.ROWS)]
+    return [[*head, *micros, *(spread(values, "x") for values in both)]]
+
+
 def memory_section(results: Results) -> str:
     if not results.streams:
         return ""
@@ -332,6 +378,7 @@ def document(results: Results) -> str:
         ratios_section(results),
         engine_section(results),
         insert_section(results),
+        connect_section(results),
         columnar_section(results),
         memory_section(results),
         encode_section(results),
@@ -365,6 +412,13 @@ def summary(results: Results) -> str:
                 if base + suffix in one.ratios
             ]
             lines.append(f"  {label:44} {number(one.median):>8}  {'  '.join(pair)}")
+        for title, figures in (("HTTP", found.connect), ("chdb", found.embedded)):
+            if figures:
+                lines.append(f"{name}: us of CPU per row, client.insert, {title}; to our Native")
+            for label, one in figures.items():
+                suffix = peers.LZ4 if peers.LZ4 in label else ""
+                ratio = _multiple(one, peers.NATIVE + suffix)
+                lines.append(f"  {label:44} {number(one.median):>8}  {ratio}")
         if found.null:
             lines.append(f"{name}: us of CPU per row, engine, Null table; to our Native")
         for label, one in found.null.items():

@@ -26,6 +26,7 @@ LINES = "orjson, JSON Lines"
 MSGSPEC = "msgspec, JSON Lines"
 ARROW = "pyarrow, IPC stream"
 LZ4 = " + LZ4"
+KEPT = ", context kept"
 
 CONNECT = (CYTHON, RUST)
 JSON_SETTINGS = "date_time_input_format='best_effort'"

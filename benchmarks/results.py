@@ -28,6 +28,9 @@ PACKAGES = [
 ]
 
 
+TABLES = ("encode", "null", "stored", "insert", "few", "connect", "embedded")
+
+
 @dataclasses.dataclass
 class Figures:
     """Of one contender: microseconds per row, CPU and wall, one per turn; ratios to others; bytes per row."""
@@ -56,7 +59,8 @@ Table = dict[str, Figures]
 @dataclasses.dataclass
 class Found:
     """Of one workload.  ``encode`` is the client, ``null`` and ``stored`` the engine, ``insert`` and ``few``
-    whole inserts over HTTP."""
+    whole inserts over HTTP; ``connect``, ``calls`` (of few rows, a call) and ``embedded`` those of
+    clickhouse-connect, as it is and accelerated."""
 
     rows: int = 0
     columns: int = 0
@@ -67,6 +71,9 @@ class Found:
     stored: Table = dataclasses.field(default_factory=dict)
     insert: Table = dataclasses.field(default_factory=dict)
     few: Table = dataclasses.field(default_factory=dict)
+    connect: Table = dataclasses.field(default_factory=dict)
+    embedded: Table = dataclasses.field(default_factory=dict)
+    calls: dict[str, Table] = dataclasses.field(default_factory=dict)
     absent: dict[str, str] = dataclasses.field(default_factory=dict)
     equal: list[str] = dataclasses.field(default_factory=list)
     different: dict[str, list[str]] = dataclasses.field(default_factory=dict)
@@ -117,8 +124,9 @@ def load(path: pathlib.Path = FILE) -> Results:
     data = json.loads(path.read_text())
     results = Results(data["quick"], data["machine"], data["versions"])
     for name, found in data["workloads"].items():
-        tables = {key: _table(found[key]) for key in ("encode", "null", "stored", "insert", "few")}
-        results.workloads[name] = Found(**(found | tables))
+        tables = {key: _table(found[key]) for key in TABLES if key in found}
+        calls = {count: _table(table) for count, table in found.get("calls", {}).items()}
+        results.workloads[name] = Found(**(found | tables | {"calls": calls}))
     results.streams = {name: Stream(**stream) for name, stream in data["streams"].items()}
     results.blocks = {name: Block(**block) for name, block in data["blocks"].items()}
     results.columnar = {title: _table(table) for title, table in data["columnar"].items()}

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import peers
 import pytest
 import registry
 from measuring import Cell, Pace, measure, repeat
@@ -23,14 +24,12 @@ import rowbinary
 from rowbinary.frames import compress_frame, compress_frames
 
 HERE = pathlib.Path(__file__).parent
-sys.path.append(str(HERE.parent / "tests"))  # the front is the tests' own
 REPEAT = 5  # the workloads are made for encoding alone; a stream should last
 FEW = 100
 FORMAT: rowbinary.Format = "Native"  # what the client takes by itself for all workloads
 
 CLIENT, PARTS, SERIAL = "rowbinary", "encoding + LZ4 + checksum alone", "the same over a bare socket"
-CODECS = {"clickhouse-connect (Cython)": "python", "clickhouse-connect (Rust)": "rust"}
-KEPT = ", context kept"
+CODECS = {peers.CYTHON: "python", peers.RUST: "rust"}
 
 
 @pytest.fixture(autouse=True)
@@ -45,16 +44,6 @@ def sink() -> Iterator[int]:
         assert process.stdout is not None
         yield int(process.stdout.readline())
         process.kill()
-
-
-@pytest.fixture(scope="module")
-def front() -> Iterator[Any]:
-    from front_process import Front
-
-    if Front.missing():
-        pytest.skip(Front.missing())
-    with Front() as server:
-        yield server
 
 
 def parts_alone(schema: rowbinary.Schema, rows: list[Any]) -> int:
@@ -111,7 +100,9 @@ def test_client_beside_clickhouse_connect(
         context = client.create_insert_context("sink")
         calls[label] = lambda client=client: client.insert("sink", workload.rows)
         few[label] = lambda client=client: client.insert("sink", small)
-        few[label + KEPT] = lambda client=client, context=context: client.insert(data=small, context=context)
+        few[label + peers.KEPT] = lambda client=client, context=context: client.insert(
+            data=small, context=context
+        )
     found = results.of(name)
     for table, chosen, rows in ((found.insert, calls, len(workload.rows)), (found.few, few, FEW)):
         cells = {

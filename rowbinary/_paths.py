@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import struct
 
 from ._badvalue import BadValue
@@ -317,8 +318,12 @@ def sorted_paths(typed: dict[str, Node]) -> list[tuple[str, Node]]:
 def read_kind(data: bytes) -> tuple[bytes, Node]:
     """The type tag that `data` begins with, and the node it means; the C encoder asks once per type."""
     cursor = Cursor(data)
-    node = compile_type(read_type(cursor))
+    node = _kept_node(read_type(cursor))
     return data[: cursor.at], node
+
+
+# Short inserts have an encoder each, and meet the same few types.
+_kept_node = functools.lru_cache(maxsize=256)(compile_type)
 
 
 def skip_dynamic(cursor: Cursor, json: str) -> None:

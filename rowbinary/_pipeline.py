@@ -53,12 +53,19 @@ def packer(compression: str) -> Packer:
     if compression == "http-gzip":
         return _gzip
     if compression == "http-lz4":
-        import lz4.frame
-
-        return functools.partial(lz4.frame.compress, store_size=False)
+        return _lz4_frames()
     if compression == "http-zstd":
         return _zstd().compress  # type: ignore[no-any-return]
     return memoryview
+
+
+def _lz4_frames() -> Packer:
+    """LZ4 frames of HTTP, not ClickHouse's: their blocks need no earlier ones, which would be copied."""
+    import lz4.frame as lz4
+
+    return functools.partial(
+        lz4.compress, block_size=lz4.BLOCKSIZE_MAX1MB, block_linked=False, store_size=False
+    )
 
 
 def _frames(method: Any, chunk: Buffer) -> bytes:
@@ -106,7 +113,14 @@ class Encoding:
     be cut between two blocks: a chunk is whole blocks, but for the last byte.
     """
 
-    def __init__(self, encoder: _api.Encoder, rows: Iterable[object], chunk_bytes: int | None = None):
+    def __init__(
+        self,
+        encoder: _api.Encoder,
+        rows: Iterable[object],
+        chunk_bytes: int | None = None,
+        statement: bytes = b"",
+    ):
+        """`statement` is what the body begins with, where the rows follow their statement in it."""
         if chunk_bytes is None:
             chunk_bytes = _api.DEFAULT_NATIVE_CHUNK if encoder.format == "Native" else CHUNK_BYTES
         self._encoder = encoder._encoder
@@ -121,7 +135,7 @@ class Encoding:
             self._least_row = len(nodes)  # a DEFAULT is one byte, whatever the type
         else:
             self._least_row = sum(len(node.zero) for node in nodes)
-        self._header: bytes = encoder._header
+        self._header: bytes = statement + encoder._header
         self.rows: int | None = 0
         self.raw_bytes = 0
         self.seconds = 0.0

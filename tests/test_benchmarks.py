@@ -99,6 +99,13 @@ def invented(bench: Any) -> Any:
         found.encode[name] = results.Figures([factor * 1.0], [factor * 1.0], ratios, ratios, 100, 50)
     for name in (peers.NATIVE, peers.ROWS, peers.CYTHON):
         found.null[name] = found.encode[name]
+    for suffix in ("", peers.LZ4, peers.KEPT):
+        for name in (peers.NATIVE, peers.ROWS, peers.CYTHON):
+            one = found.encode[name]
+            ratios = {label + suffix: values for label, values in one.ratios.items()}
+            found.connect[name + suffix] = results.Figures(one.micros, one.wall, ratios)
+    found.embedded = found.connect
+    found.calls = {"1": found.connect}
     found.equal = [peers.NATIVE]
     found.different = {peers.CYTHON: ["<a>: 1 & 2"]}
     run = results.Results(machine={"date": "2026-01-01", "minutes": "1"}, versions={"Python": "3"})
@@ -117,6 +124,12 @@ def test_page_and_chart(bench: Any, tmp_path: pathlib.Path) -> None:
     assert "Native | under 32 MiB | 40.0 MiB | **no** |" in text
     assert "client + engine, spans: Native to clickhouse-connect | at most 1/8 | 1/3.00 | **no** |" in text
     assert "ints from NumPy" in text
+    what = "client.insert of clickhouse-connect to the accelerated one"
+    assert f"| {what}, HTTP: spans | 5x | 4.50x (3.00 to 6.00) | **no** |" in text
+    assert f"| {what}, chdb: every workload | never below 1x | 4.50x at least (spans) | yes |" in text
+    assert "## client.insert under clickhouse-connect" in text
+    assert "| spans + LZ4 | 3.00 us | 1.00 us | 4.50x (3.00 to 6.00) | 4.50x (3.00 to 6.00) |" in text
+    assert "| spans, context kept | 1 | 3.00 us |" in text
     for line in text.splitlines():
         assert not line.startswith("|") or line.endswith("|")
     root = ET.fromstring(picture.read_text())

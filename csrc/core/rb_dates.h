@@ -24,21 +24,77 @@ static inline int rb_is_letter(uint8_t c)
 /* The words that a date may hold, other than T and Z. */
 static inline int rb_is_date_word(const uint8_t *text, size_t size)
 {
-    static const char *const words[] = {
-        "am", "pm", "utc", "gmt", "msk", "msd", "january", "february", "march", "april", "may", "june", "july",
-        "august", "september", "october", "november", "december", "monday", "tuesday", "wednesday", "thursday",
-        "friday", "saturday", "sunday"};
     char lower[10];
     if (size < 2 || size > 9)
         return 0;
     for (size_t i = 0; i < size; i++)
         lower[i] = (char)(text[i] | 0x20);
-    for (size_t w = 0; w < sizeof words / sizeof *words; w++) {
-        size_t length = strlen(words[w]);
-        if ((size == length || (size == 3 && length > 3)) && memcmp(lower, words[w], size) == 0)
-            return 1;
+    const char *rest; /* what follows the first three letters of the long form */
+#define RB_KEY(a, b, c) ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16)
+    switch (RB_KEY(lower[0], lower[1], size == 2 ? 0 : lower[2])) {
+    case RB_KEY('a', 'm', 0):
+    case RB_KEY('p', 'm', 0):
+        return 1;
+    case RB_KEY('u', 't', 'c'):
+    case RB_KEY('g', 'm', 't'):
+    case RB_KEY('m', 's', 'k'):
+    case RB_KEY('m', 's', 'd'):
+    case RB_KEY('m', 'a', 'y'):
+        rest = "";
+        break;
+    case RB_KEY('j', 'a', 'n'):
+        rest = "uary";
+        break;
+    case RB_KEY('f', 'e', 'b'):
+        rest = "ruary";
+        break;
+    case RB_KEY('m', 'a', 'r'):
+        rest = "ch";
+        break;
+    case RB_KEY('a', 'p', 'r'):
+        rest = "il";
+        break;
+    case RB_KEY('j', 'u', 'n'):
+        rest = "e";
+        break;
+    case RB_KEY('j', 'u', 'l'):
+        rest = "y";
+        break;
+    case RB_KEY('a', 'u', 'g'):
+        rest = "ust";
+        break;
+    case RB_KEY('s', 'e', 'p'):
+        rest = "tember";
+        break;
+    case RB_KEY('o', 'c', 't'):
+        rest = "ober";
+        break;
+    case RB_KEY('n', 'o', 'v'):
+    case RB_KEY('d', 'e', 'c'):
+        rest = "ember";
+        break;
+    case RB_KEY('m', 'o', 'n'):
+    case RB_KEY('f', 'r', 'i'):
+    case RB_KEY('s', 'u', 'n'):
+        rest = "day";
+        break;
+    case RB_KEY('t', 'u', 'e'):
+        rest = "sday";
+        break;
+    case RB_KEY('w', 'e', 'd'):
+        rest = "nesday";
+        break;
+    case RB_KEY('t', 'h', 'u'):
+        rest = "rsday";
+        break;
+    case RB_KEY('s', 'a', 't'):
+        rest = "urday";
+        break;
+    default:
+        return 0;
     }
-    return 0;
+#undef RB_KEY
+    return size == 3 || (size == 3 + strlen(rest) && memcmp(lower + 3, rest, size - 3) == 0);
 }
 
 /* `text` is ASCII. */

@@ -10,6 +10,8 @@ import datetime as dt
 import decimal
 import functools
 import importlib
+import math
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +25,7 @@ FLOATS = frozenset({"Float32", "Float64", "BFloat16"})
 TIMES = frozenset({"Time", "Time64"})
 MOMENTS = frozenset({"Date", "Date32", "DateTime", "DateTime64"})
 _MAPPED = 0xFFFF << 32  # the IPv4 addresses among those of IPv6
+_MANY = 1000
 _WHOLE = 2.0**53  # floats below have all their digits
 
 
@@ -73,6 +76,11 @@ class Target:
                 return 0
         return None
 
+    @property
+    def missing(self) -> Any:
+        """What a missing value of a column that can have such values is."""
+        return math.nan if self.family in FLOATS and not self.nullable else self.blank
+
 
 # --- Python values ------------------------------------------------------------------------------------
 
@@ -80,10 +88,12 @@ class Target:
 def list_column(values: list[Any], target: Target) -> Any:
     """Python values, converted where the encoder would refuse one of them that clickhouse-connect takes."""
     convert = converter(target.type, target.lax)
+    if target.family == "String" and not target.lax:
+        return _texts(values)
     if convert is None and target.family not in _LOOKED_AT and not isinstance(target.plain, t.Enum):
         return values
     kinds = set(map(type, values))
-    if target.family in TIMES and any(kind.__name__ == "Timedelta" for kind in kinds):
+    if target.family in TIMES and any(issubclass(kind, dt.timedelta) for kind in kinds):
         return [_ticks_of(value, target.plain) for value in values]
     if target.family == "IPv6" and int in kinds:
         return [_mapped(value) if type(value) is int else value for value in values]
@@ -93,7 +103,7 @@ def list_column(values: list[Any], target: Target) -> Any:
         return _arrays(values)
     if convert is None or not (target.lax or _may_need(values, kinds, target)):
         return values
-    if isinstance(target.plain, t.Decimal) and kinds <= {decimal.Decimal, type(None)}:
+    if isinstance(target.plain, t.Decimal) and kinds <= {decimal.Decimal, float, type(None)}:
         return _decimals(values, target.plain)
     return list(map(convert, values))
 
@@ -121,12 +131,27 @@ _CUT = decimal.Context(prec=200, rounding=decimal.ROUND_DOWN, Emax=decimal.MAX_E
 
 
 def _decimals(values: list[Any], plain: t.Decimal) -> list[Any]:
-    """Digits beyond the scale are cut; what is no number stays."""
+    """Digits beyond the scale are cut; a float is what it prints as; what is no number stays."""
     quantum = decimal.Decimal(1).scaleb(-plain.scale)
     return [
-        value if value is None or not value.is_finite() else value.quantize(quantum, context=_CUT)
+        value
+        if value is None or not math.isfinite(value)
+        else (value if type(value) is decimal.Decimal else decimal.Decimal(repr(value))).quantize(
+            quantum, context=_CUT
+        )
         for value in values
     ]
+
+
+def _texts(values: list[Any]) -> Any:
+    """Many texts as an array of Arrow, which kernels read, where pyarrow has been imported anyway."""
+    pa: Any = sys.modules.get("pyarrow")
+    if pa is None or len(values) < _MANY or not set(map(type, values)) <= {str, type(None)}:
+        return values
+    try:
+        return pa.array(values, pa.large_string())
+    except (UnicodeEncodeError, pa.ArrowException):
+        return values
 
 
 def _arrays(values: list[Any]) -> Any:
@@ -149,11 +174,11 @@ def _arrays(values: list[Any]) -> Any:
 
 
 def _ticks_of(value: Any, plain: t.Type) -> Any:
-    """A pandas Timedelta has nanoseconds, which the encoder does not look for."""
-    if type(value).__name__ != "Timedelta" or not isinstance(value, dt.timedelta):
+    """Durations are cut toward zero; those of pandas have nanoseconds too."""
+    if not isinstance(value, dt.timedelta):
         return value
     seconds = value.days * 86400 + value.seconds
-    nanoseconds = (seconds * 10**6 + value.microseconds) * 1000 + value.nanoseconds  # type: ignore[attr-defined]
+    nanoseconds = (seconds * 10**6 + value.microseconds) * 1000 + getattr(value, "nanoseconds", 0)
     size = 10 ** (9 - _scale(plain))
     return -(-nanoseconds // size) if nanoseconds < 0 else nanoseconds // size
 
@@ -248,7 +273,7 @@ def _whole(value: Any) -> Any:
 
 def _filled(values: list[Any], missing: Any, target: Target) -> list[Any]:
     """With what is `missing` as NULL, where there is one; else NaN stays, to be refused by its name."""
-    if missing is None or (target.blank is None and not target.nullable):
+    if missing is None or (target.blank is None and not target.nullable and target.family != "Bool"):
         return values
     return [target.blank if gone else value for value, gone in zip(values, missing.tolist(), strict=True)]
 
@@ -270,14 +295,18 @@ def number_column(array: Any, missing: Any, target: Target) -> Any:
         return np.where(missing, np.nan, array.astype("float64"))
     if lost and target.blank is not None:
         array, lost, missing = np.where(missing, target.blank, array), False, None
-    if isinstance(target.plain, t.Enum) or target.family == "IPv6":
-        values = array.astype("int64").tolist() if array.dtype.kind == "b" else array.tolist()
+    if isinstance(target.plain, t.Enum) or target.family in ("IPv6", "Dynamic"):
+        values = array.astype("int64").tolist() if _is_code(array, target) else array.tolist()
         return list_column(_nones(values, missing), target)
     if target.family == "Bool" and array.dtype.kind != "b":
         array = array != 0
     if missing is None or not missing.any():
         return array
     return np.ma.MaskedArray(array, mask=missing)
+
+
+def _is_code(array: Any, target: Target) -> bool:
+    return array.dtype.kind == "b" and target.family != "Dynamic"
 
 
 def _nones(values: list[Any], missing: Any) -> list[Any]:

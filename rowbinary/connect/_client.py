@@ -15,8 +15,10 @@ from collections.abc import AsyncGenerator, Generator, Sequence
 from typing import Any, NamedTuple
 
 from clickhouse_connect.driver.insert import InsertContext
+from clickhouse_connect.driver.options import check_arrow
 from clickhouse_connect.driver.summary import QuerySummary
 
+from ._arrow_tables import arrow_steps
 from ._context import context_steps
 from ._insert import insert_steps
 from ._options import Options
@@ -64,6 +66,31 @@ class Inserts:
             "transport_settings": transport_settings,
         }
         return take(context_steps(self, self._rowbinary.schemas, asked, column_oriented, data), self._do)
+
+    def insert_arrow(
+        self,
+        table: str,
+        arrow_table: Any,
+        database: str | None = None,
+        settings: dict[str, Any] | None = None,
+        transport_settings: dict[str, str] | None = None,
+    ) -> QuerySummary:
+        """As that of clickhouse-connect; what the server would read from it as we do is sent as Native."""
+        check_arrow()  # type: ignore[no-untyped-call]
+        client: Any = super()
+        client._add_integration_tag("arrow")
+        arguments = {
+            "table": table,
+            "arrow_table": arrow_table,
+            "database": database,
+            "settings": settings,
+            "transport_settings": transport_settings,
+        }
+        state = self._rowbinary
+        summary = take(arrow_steps(self, state.schemas, state.options, arguments), self._do)
+        if summary is None:
+            summary = client.insert_arrow(**arguments)
+        return summary
 
     def data_insert(self, context: InsertContext) -> QuerySummary:
         """Insert the data of `context`, and empty it."""
@@ -143,6 +170,31 @@ class AsyncInserts:
         }
         steps = context_steps(self, self._rowbinary.schemas, asked, column_oriented, data)
         return await take_async(steps, self._do)
+
+    async def insert_arrow(
+        self,
+        table: str,
+        arrow_table: Any,
+        database: str | None = None,
+        settings: dict[str, Any] | None = None,
+        transport_settings: dict[str, str] | None = None,
+    ) -> QuerySummary:
+        """As that of clickhouse-connect; what the server would read from it as we do is sent as Native."""
+        check_arrow()  # type: ignore[no-untyped-call]
+        client: Any = super()
+        client._add_integration_tag("arrow")
+        arguments = {
+            "table": table,
+            "arrow_table": arrow_table,
+            "database": database,
+            "settings": settings,
+            "transport_settings": transport_settings,
+        }
+        state = self._rowbinary
+        summary = await take_async(arrow_steps(self, state.schemas, state.options, arguments), self._do)
+        if summary is None:
+            summary = await client.insert_arrow(**arguments)
+        return summary
 
     async def data_insert(self, context: InsertContext) -> QuerySummary:
         """Insert the data of `context`, and empty it."""

@@ -76,6 +76,8 @@ class AcceleratedContext(InsertContext):
         data = self._raw_data
         if not self.column_oriented and not is_frame(data) and not hasattr(data, "dtype"):
             data = [self._cells(row) for row in data]
+        if is_frame(data) and not hasattr(data, "iloc"):
+            data, self.column_oriented = _lists_of(data), True
         InsertContext.data.fset(self, data)  # type: ignore[attr-defined]
         self._converted = True
 
@@ -90,6 +92,14 @@ class AcceleratedContext(InsertContext):
 def is_frame(data: object) -> bool:
     """Whether `data` has named columns: a DataFrame, an Arrow table."""
     return hasattr(data, "__arrow_c_stream__") or (hasattr(data, "columns") and hasattr(data, "dtypes"))
+
+
+def _lists_of(data: Any) -> list[list[Any]]:
+    """The columns of an Arrow table or a polars frame."""
+    if hasattr(data, "to_series"):
+        return [data.to_series(i).to_list() for i in range(len(data.columns))]
+    table = data if hasattr(data, "columns") else data.read_all()
+    return [column.to_pylist() for column in table.columns]
 
 
 def _rows_of(data: Any, column_oriented: bool) -> int:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import logging
 import random
-from collections.abc import AsyncIterable, Iterable, Sized
+import time
+from collections.abc import AsyncIterable, Callable, Iterable, Sized
 from dataclasses import dataclass
 from typing import Any
 
 from clickhouse_connect import common
 from clickhouse_connect.driver.binding import quote_identifier
+from clickhouse_connect.driver.compression import get_compressor
 from clickhouse_connect.driver.exceptions import DatabaseError, Error, NotSupportedError, OperationalError
 from clickhouse_connect.driver.summary import QuerySummary
 
 from .. import _codes
+from .._pipeline import packer
 from .._schema import Schema
 from ..errors import EncodeError, SchemaError
 from ..protocol import POISON
@@ -26,7 +30,7 @@ from ._rows import AsyncRowChunks, Chunks, ColumnChunks, RowChunks
 from ._steps import NATIVE_POISON, Body, Encode, Own, Probe, Send, Sleep, Steps
 from ._traits import Traits, traits_of
 
-__all__ = ["insert_steps"]
+__all__ = ["insert_steps", "reason_against"]
 
 logger = logging.getLogger("rowbinary.connect")
 # Raised for the first block, before anything is stored, when the table has other columns or types.
@@ -156,18 +160,29 @@ def _check(client: Any, context: Any, options: Options, traits: Traits) -> None:
         raise _CannotError(f"the server would read this insert in another way with {unusual}")
 
 
+def reason_against(client: Any, context: Any, options: Options, traits: Traits) -> str | None:
+    """Why an insert is not for the encoder."""
+    try:
+        _check(client, context, options, traits)
+        _naive(client, traits)
+    except _CannotError as error:
+        return str(error)
+    return None
+
+
 def _encoder(insert: _Insert, schema: Schema, encode: dict[str, Any]) -> Chunks | AsyncRowChunks:
     data, lax, types = insert.data, insert.options.lax, schema.types
+    statement = _statement(insert)
     columns = columns_of(data, schema.names, types, lax)
     if columns is None and insert.context.column_oriented:
         data, columns = transposed(data, schema.names, types, lax)
     if columns is not None:
-        return ColumnChunks(schema, columns, encode)
+        return ColumnChunks(schema, columns, encode, statement)
     if isinstance(data, AsyncIterable):
-        return AsyncRowChunks(schema, data, encode, lax=lax)
+        return AsyncRowChunks(schema, data, encode, statement, lax=lax)
     if not isinstance(data, Iterable):
         raise TypeError(f"data must be rows, not {type(data).__name__}")
-    return RowChunks(schema, data, encode, lax=lax)
+    return RowChunks(schema, data, encode, statement, lax=lax)
 
 
 def _naive(client: Any, traits: Traits) -> str:
@@ -177,7 +192,7 @@ def _naive(client: Any, traits: Traits) -> str:
     except Exception:  # a version without it
         rule = "local"
     if rule != "server":
-        return "local"
+        return "utc" if time.tzname == ("UTC", "UTC") else "local"  # the same, at less cost
     zone = server_zone(client)
     if zone is not dt.UTC and traits.has_zoneless:
         raise _CannotError(f"naive_datetime_insert='server', and the server's zone is {zone}")
@@ -185,20 +200,40 @@ def _naive(client: Any, traits: Traits) -> str:
 
 
 def _body(insert: _Insert, first: Any, chunks: Chunks | AsyncRowChunks) -> Body:
-    from clickhouse_connect.driver.compression import get_compressor
-
     context, client = insert.context, insert.client
     if context.compression is None:
         context.compression = client.write_compression
     if is_embedded(client):
-        return Body(b"", first, chunks, _as_bytes, lambda: b"", whole=chunks.ended)
-    columns = ", ".join(quote_identifier(name) for name in context.column_names)
-    prefix = f"INSERT INTO {context.table} ({columns}) FORMAT {insert.options.format}\n".encode()
+        return Body(first, chunks, _as_bytes, _nothing, whole=chunks.ended)
     method = context.compression if isinstance(context.compression, str) else None
-    compressor = get_compressor(method)
+    pack, flush = _compressor(method)
     whole = chunks.ended and insert.options.retries is None
-    pack, flush = compressor.compress_block, compressor.flush
-    return Body(prefix, first, chunks, pack, flush, whole, _poison(insert.options, method))
+    return Body(first, chunks, pack, flush, whole, _poison(insert.options, method))
+
+
+def _statement(insert: _Insert) -> bytes:
+    """What a body begins with; the embedded engine is given it apart."""
+    if is_embedded(insert.client):
+        return b""
+    context = insert.context
+    return _statement_of(context.table, tuple(context.column_names), insert.options.format)
+
+
+@functools.lru_cache(maxsize=256)
+def _statement_of(table: str, names: tuple[str, ...], format: str) -> bytes:
+    return f"INSERT INTO {table} ({', '.join(map(quote_identifier, names))}) FORMAT {format}\n".encode()
+
+
+def _compressor(method: str | None) -> tuple[Callable[[Any], Any], Callable[[], Any]]:
+    """What compresses a chunk, and what ends the body."""
+    if method == "lz4":
+        return packer("http-lz4"), _nothing
+    compressor = get_compressor(method)
+    return compressor.compress_block, compressor.flush
+
+
+def _nothing() -> bytes:
+    return b""
 
 
 def _poison(options: Options, method: str | None) -> bytes | None:
@@ -258,10 +293,11 @@ def _after(insert: _Insert, body: Body, error: Error) -> Steps[None]:
         if code in _OTHER_TABLE and insert.replayable and not insert.described_again:
             yield from _describe_again(insert, error)
             return
-    if code == _AUTHENTICATION and not body.whole and not insert.probed and insert.replayable:
+    if code == _AUTHENTICATION and not body.whole and not insert.probed:
         insert.probed = True
-        yield Probe()
-        return
+        yield Probe()  # also for the next insert, where this one cannot be repeated
+        if insert.replayable:
+            return
     seconds = _pause(insert, body, error)
     if seconds is None:
         raise error

@@ -31,7 +31,7 @@ InThread: TypeAlias = Callable[..., Awaitable[Any]]
 
 
 class Chunks(Protocol):
-    """Whole blocks of a body, one after another."""
+    """Whole blocks of a body, one after another; the first begins with the statement."""
 
     @property
     def ended(self) -> bool:
@@ -82,7 +82,15 @@ class RowChunks:
     costs nothing, and what is needed costs one call per value.
     """
 
-    def __init__(self, schema: Schema, rows: Iterable[Any], options: Mapping[str, Any], *, lax: bool):
+    def __init__(
+        self,
+        schema: Schema,
+        rows: Iterable[Any],
+        options: Mapping[str, Any],
+        statement: bytes = b"",
+        *,
+        lax: bool,
+    ):
         self._schema = schema
         self._lax = lax
         self._converts: dict[str, Convert] = {}
@@ -92,7 +100,7 @@ class RowChunks:
         if lax:  # what the encoder would take as it is, and clickhouse-connect as something else
             found = {name: converter(type_, lax) for name, type_ in schema if "Dynamic" in type_.text}
             self._converts = {name: convert for name, convert in found.items() if convert is not None}
-        self._encoding = Encoding(Encoder(schema, **options), ())
+        self._encoding = Encoding(Encoder(schema, **options), (), statement=statement)
         self._encoding.resume(self._converted(self._rows if self._rows.whole is None else self._rows.whole))
 
     @property
@@ -169,8 +177,16 @@ class RowChunks:
 class AsyncRowChunks:
     """Chunks of the rows of an asynchronous iterable, encoded in threads."""
 
-    def __init__(self, schema: Schema, rows: AsyncIterable[Any], options: Mapping[str, Any], *, lax: bool):
-        self._chunks = RowChunks(schema, (), options, lax=lax)
+    def __init__(
+        self,
+        schema: Schema,
+        rows: AsyncIterable[Any],
+        options: Mapping[str, Any],
+        statement: bytes,
+        *,
+        lax: bool,
+    ):
+        self._chunks = RowChunks(schema, (), options, statement, lax=lax)
         self._rows = AsyncRows(rows, self._chunks.encoding)
 
     @property
@@ -201,7 +217,8 @@ class ColumnChunks:
 
     held = b""
 
-    def __init__(self, schema: Schema, columns: Any, options: Mapping[str, Any]):
+    def __init__(self, schema: Schema, columns: Any, options: Mapping[str, Any], statement: bytes):
+        self._statement = statement
         self._chunks: Generator[bytes, None, None] = iter_encode_columns(schema, columns, **options)
         self._following: bytes | None = None
         self._begun = self.ended = False
@@ -212,6 +229,8 @@ class ColumnChunks:
             if not self._begun:
                 self._begun = True
                 self._following = next(self._chunks, None)
+                if self._following is not None:
+                    self._following = self._statement + self._following
             chunk = self._following
             self._following = next(self._chunks, None)
         except EncodeError as error:

@@ -23,6 +23,8 @@ def series_column(series: Any, target: Target) -> Any:
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return _categories(series, target)
+    if isinstance(dtype, pd.ArrowDtype) and not _is_like_numpy(dtype.pyarrow_dtype):
+        return _of_arrow(series, target)
     match getattr(dtype, "kind", "O"):
         case "f":
             return _floats(series, target)
@@ -32,11 +34,16 @@ def series_column(series: Any, target: Target) -> Any:
             return _moments(series, target)
         case "m":
             return _durations(series, target)
-    if isinstance(dtype, pd.ArrowDtype):
-        return _of_arrow(series, target)
     if isinstance(dtype, pd.StringDtype) and target.family == "String":
         return series
     return _objects(series, target)
+
+
+def _is_like_numpy(kind: Any) -> bool:
+    """Whether an Arrow type has a dtype of NumPy too; pandas says so of dates as well."""
+    types: Any = importlib.import_module("pyarrow").types
+    names = ("integer", "floating", "boolean", "timestamp", "duration")
+    return any(getattr(types, f"is_{name}")(kind) for name in names)
 
 
 def _floats(series: Any, target: Target) -> Any:
@@ -97,21 +104,30 @@ def arrow_column(array: Any, target: Target) -> Any:
     """A column of Arrow, for kernels where they read it as this type."""
     if not hasattr(array, "type"):
         return array
-    pa: Any = importlib.import_module("pyarrow")
-
-    kind, types = array.type, pa.types
-    texts = types.is_string(kind) or types.is_large_string(kind) or types.is_dictionary(kind)
-    if target.lax or (texts and target.family != "String" and not types.is_dictionary(kind)):
-        return list_column(array.to_pylist(), target)
+    types: Any = importlib.import_module("pyarrow").types
+    kind = array.type
+    texts = types.is_string(kind) or types.is_large_string(kind)
+    if (texts or target.lax) and target.family != "String":
+        return _listed(array, target)
     if isinstance(target.plain, t.Decimal) and not _has_scale(kind, target.plain.scale):
-        return list_column(array.to_pylist(), target)
+        return _listed(array, target)
+    if array.null_count and target.missing is not None:
+        return _listed(array, target)
+    if types.is_date(kind) and target.family.startswith("DateTime"):  # midnight in UTC
+        array = array.cast("timestamp[ms]")
     return zoned(array)
+
+
+def _listed(array: Any, target: Target) -> Any:
+    values = zoned(array).to_pylist()
+    if array.null_count and target.missing is not None:
+        values = [target.missing if value is None else value for value in values]
+    return list_column(values, target)
 
 
 def _has_scale(kind: Any, scale: int) -> bool:
     """Whether all numbers of this Arrow type have no more than `scale` digits behind the point."""
     pa: Any = importlib.import_module("pyarrow")
-
     return bool(pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale <= scale))
 
 
@@ -145,7 +161,7 @@ def _categories(series: Any, target: Target) -> Any:
         return series
     values = list_column(categories.astype(object).to_list(), target)
     table = np.empty(len(values) + 1, dtype=object)  # the last is that of code -1
-    for place, value in enumerate((*values, target.blank)):
+    for place, value in enumerate((*values, target.missing)):
         table[place] = value
     return table[series.cat.codes.to_numpy()].tolist()
 

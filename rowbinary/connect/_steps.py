@@ -61,7 +61,8 @@ class Sleep(NamedTuple):
 
 @dataclass
 class Body:
-    """What goes over the wire: the statement, the first chunk, and those that are made while it is sent.
+    """What goes over the wire: the first chunk, which begins with the statement where that is part of the
+    body, and those that are made while it is sent.
 
     ``whole``: it may be given as bytes, which the wrapped client sends again by its own rules.
     ``failed``: what broke it off.  ``begun``: a byte of it has been asked for.  ``poison``: what a body that
@@ -69,7 +70,6 @@ class Body:
     the session is free at once.
     """
 
-    prefix: bytes
     first: Any
     chunks: Any
     compress: Callable[[Any], Any]
@@ -81,7 +81,8 @@ class Body:
 
     def bytes(self) -> bytes:
         """All of it."""
-        return b"".join((self.head(), self.flush() or b""))
+        head, tail = self.head(), self.flush()
+        return b"".join((head, tail)) if tail or not isinstance(head, bytes) else head
 
     def fail(self, error: BaseException) -> Any:
         """The last piece of a body whose rows have failed with `error`, which is raised if there is none."""
@@ -91,8 +92,8 @@ class Body:
         return self.chunks.held + self.poison if self.poison is NATIVE_POISON else self.poison
 
     def head(self) -> Any:
-        """The statement and the first chunk."""
-        return self.compress(b"".join((self.prefix, self.first)) if self.prefix else self.first)
+        """The first piece."""
+        return self.compress(self.first)
 
 
 class Send(NamedTuple):
