@@ -398,8 +398,6 @@ def test_rows_that_fail(
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_that_fail_in_gzip(front: Front, kind: Kind, error: BaseException) -> None:
     """The body is broken off, for nothing that could follow is certain to be refused."""
-    if kind == "sync" and getattr(error, "errno", None) in (errno.EPIPE, errno.ECONNRESET):
-        pytest.xfail("urllib3 takes these for the server's, and waits for its answer")
     check_rows_that_fail(front, kind, "generator", error, 3, compress="gzip")
 
 

@@ -420,7 +420,8 @@ def test_json_zone(impl: str, naive: Any) -> None:
     body = encode_rows("j JSON", [row], json="text", naive=naive, json_zone=zone, implementation=impl)
     noon = 1719792000
     assert body == b"\3" + b"".join(
-        b"\1" + name + b"\x11" + le(noon - shift, 4) for name, shift in ((b"a", 7200), (b"b", 7200), (b"c", 0))
+        b"\1" + name + b"\x11" + le(noon - shift, 4)
+        for name, shift in ((b"a", 7200), (b"b", 7200), (b"c", 0))
     )
     with pytest.raises(ValueError, match="json_zone must be a tzinfo"):
         encode_rows("j JSON", [row], json_zone="UTC", implementation=impl)  # type: ignore[arg-type]

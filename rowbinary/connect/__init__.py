@@ -62,6 +62,8 @@ def accelerate(
         raise TypeError(f"a client of clickhouse-connect is needed, not {kind.__name__}")
     if is_accelerated(client):
         kind = kind.__mro__[2]
+    if not isinstance(schema_ttl, int | float) or not schema_ttl >= 0:
+        raise ValueError(f"schema_ttl must be a number of seconds, not {schema_ttl!r}")
     options = make_options(json, lax, strict, format, retries)
     threads = None
     if inspect.iscoroutinefunction(kind.data_insert):

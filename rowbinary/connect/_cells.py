@@ -133,13 +133,10 @@ _CUT = decimal.Context(prec=200, rounding=decimal.ROUND_DOWN, Emax=decimal.MAX_E
 def _decimals(values: list[Any], plain: t.Decimal) -> list[Any]:
     """Digits beyond the scale are cut; a float is what it prints as; what is no number stays."""
     quantum = decimal.Decimal(1).scaleb(-plain.scale)
+    exact = [decimal.Decimal(repr(value)) if type(value) is float else value for value in values]
     return [
-        value
-        if value is None or not math.isfinite(value)
-        else (value if type(value) is decimal.Decimal else decimal.Decimal(repr(value))).quantize(
-            quantum, context=_CUT
-        )
-        for value in values
+        value if value is None or not value.is_finite() else value.quantize(quantum, context=_CUT)
+        for value in exact
     ]
 
 

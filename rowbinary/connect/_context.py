@@ -135,9 +135,11 @@ def context_steps(
     if arguments["column_types"] is not None or arguments["column_type_names"] is not None:
         return _accelerated((yield Create(arguments)), column_oriented, data)
     question = {name: arguments[name] for name in ("table", "database", "settings")}
-    key = table_key(**question)
+    key = table_key(arguments["table"], arguments["database"] or client.database, arguments["settings"])
     comparable = can_compare(client)
-    table = schemas.get(key) if comparable else None
+    names = arguments["column_names"]
+    by_place = names is None or (isinstance(names, str) and names == "*")
+    table = schemas.get(key, by_place) if comparable else None
     cached = table is not None
     if table is None:
         described = yield Create(question)

@@ -22,7 +22,7 @@ from .._pipeline import Buffer, Encoding
 from .._schema import Schema
 from ..errors import EncodeError
 from ._errors import refused
-from ._values import Convert, converter
+from ._values import Convert, always_converts, converter
 
 __all__ = ["AsyncRowChunks", "Chunks", "ColumnChunks", "RowChunks"]
 
@@ -97,9 +97,10 @@ class RowChunks:
         self._cuts = False  # what is too much in a row
         self._again = 0  # rows that the encoder has seen twice
         self._rows = _Window(rows)
-        if lax:  # what the encoder would take as it is, and clickhouse-connect as something else
-            found = {name: converter(type_, lax) for name, type_ in schema if "Dynamic" in type_.text}
-            self._converts = {name: convert for name, convert in found.items() if convert is not None}
+        for name, type_ in schema:
+            convert = converter(type_, lax) if always_converts(type_, lax) else None
+            if convert is not None:
+                self._converts[name] = convert
         self._encoding = Encoding(Encoder(schema, **options), (), statement=statement)
         self._encoding.resume(self._converted(self._rows if self._rows.whole is None else self._rows.whole))
 
@@ -186,7 +187,7 @@ class AsyncRowChunks:
         *,
         lax: bool,
     ):
-        self._chunks = RowChunks(schema, (), options, statement, lax=lax)
+        self._chunks = RowChunks(schema, iter(()), options, statement, lax=lax)
         self._rows = AsyncRows(rows, self._chunks.encoding)
 
     @property

@@ -14,6 +14,9 @@ from ._traits import traits_of
 __all__ = ["Key", "Schemas", "Table", "table_key"]
 
 Key: TypeAlias = tuple[str, str | None, tuple[tuple[str, str], ...]]
+# Seconds for which the order of columns is believed: the server does not notice when two of one type change
+# places.
+_BRIEF = 10.0
 _MOST = 1000  # tables; more are not remembered
 
 # Settings that differ from call to call and say nothing about the table.
@@ -58,13 +61,15 @@ class Schemas:
         self._tables: dict[Key, tuple[float, Table]] = {}
         self._lock = threading.Lock()
 
-    def get(self, key: Key) -> Table | None:
-        """What is known of a table."""
+    def get(self, key: Key, by_place: bool) -> Table | None:
+        """What is known of a table; `by_place`: cells belong to columns by the order that these have."""
         with self._lock:
             found = self._tables.get(key)
-            if found is None or time.monotonic() - found[0] > self._ttl:
-                return None
-            return found[1]
+        if found is None:
+            return None
+        when, table = found
+        brief = by_place and len(set(table.types)) < len(table.types)
+        return table if time.monotonic() - when <= (min(self._ttl, _BRIEF) if brief else self._ttl) else None
 
     def put(self, key: Key, table: Table) -> None:
         """Remember `table`, if the server notices when it is not like that any more."""

@@ -85,10 +85,13 @@ class Body:
         return b"".join((head, tail)) if tail or not isinstance(head, bytes) else head
 
     def fail(self, error: BaseException) -> Any:
-        """The last piece of a body whose rows have failed with `error`, which is raised if there is none."""
+        """The last piece of a body whose rows have failed with `error`; raises if there is none.
+
+        An error of the rows may be one that a connection can have, so it must not be seen by who sends.
+        """
         self.failed = error
         if self.poison is None:
-            raise error
+            raise RuntimeError("the rows have failed") from error
         return self.chunks.held + self.poison if self.poison is NATIVE_POISON else self.poison
 
     def head(self) -> Any:

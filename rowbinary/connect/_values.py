@@ -9,9 +9,13 @@ fractions and NaN as integers, unknown labels as 0, any text as True, real types
 
 from __future__ import annotations
 
+import datetime as dt
 import decimal
 import functools
+import ipaddress
 import math
+import numbers
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
@@ -22,14 +26,27 @@ from .. import _types as t
 from .._typed import Typed, typed
 from ..errors import SchemaError
 
-__all__ = ["Convert", "converter"]
+__all__ = ["Convert", "always_converts", "converter"]
 
 Convert: TypeAlias = Callable[[Any], Any]
 
 _INTEGERS = frozenset(f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64, 128, 256))
+_FLOATS = frozenset({"Float32", "Float64", "BFloat16"})
 _STRING = t.Type("String")
 _ZERO_UUID = uuid.UUID(int=0)
-_EXACT = decimal.Context(prec=200, rounding=decimal.ROUND_DOWN, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
+_EXACT = decimal.Context(prec=200, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
+_ZERO_IPV6 = ipaddress.IPv6Address(0)
+_DIFFERS = re.compile(r"\b(Time|Time64|IPv6)\b")
+_TIME = re.compile(r"(-?)(\d+):(\d+):(\d+)(?:\.(\d{1,9}))?", re.ASCII)
+
+
+@functools.lru_cache(maxsize=1024)
+def always_converts(type_: t.Type, lax: bool) -> bool:
+    """Whether the encoder takes values of `type_` as something else than clickhouse-connect does.
+
+    Times below zero are cut toward zero there, and not down; small integers are IPv4 addresses.
+    """
+    return _DIFFERS.search(type_.text) is not None or (lax and "Dynamic" in type_.text)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -48,7 +65,9 @@ def converter(type_: t.Type, lax: bool = False) -> Convert | None:
         case t.Tuple():
             return _tuple(type_, lax)
         case t.Variant():
-            return _variant
+            return functools.partial(_variant, type_, lax)
+        case t.Alias():
+            return converter(type_.structure, lax)
         case t.Aggregate(family="SimpleAggregateFunction"):
             return converter(type_.arguments[0], lax)
         case t.Decimal():
@@ -57,6 +76,12 @@ def converter(type_: t.Type, lax: bool = False) -> Convert | None:
             return _lax_falsy("") if lax else _empty_bytes
         case t.Enum():
             return _lax_enum(type_) if lax else None
+        case t.DateTime64():
+            return _moment
+        case t.Time64():
+            return functools.partial(_time, 10**type_.scale, lax)
+        case t.QBit():
+            return functools.partial(_lax_zeros, type_.length) if lax else None
         case t.Dynamic():
             return _dynamic_text if lax else None
     return _scalar(type_.family, lax)
@@ -64,18 +89,15 @@ def converter(type_: t.Type, lax: bool = False) -> Convert | None:
 
 def _scalar(family: str, lax: bool) -> Convert | None:
     if family in _INTEGERS:
-        return _lax_integer if lax else None
-    if family == "Bool":
-        return bool if lax else _truth
-    if family == "UUID":
-        return _lax_uuid if lax else _uuid
-    if family == "IPv4":
-        return _ipv4
-    if family == "String":
-        return _lax_falsy("") if lax else None
+        return _lax_integer if lax else _integer
+    if family in _FLOATS:
+        return _float
     if family == "Time":
-        return _whole_seconds
-    return None
+        return functools.partial(_time, 1, lax)
+    if lax and family.startswith("Interval"):
+        return _lax_integer
+    strict, loose = _OF_FAMILY.get(family, (None, None))
+    return loose if lax else strict
 
 
 def _takes_none(type_: t.Type) -> bool:
@@ -143,24 +165,79 @@ def _tuple(type_: t.Tuple, lax: bool) -> Convert | None:
     return _each(convert_tuple) if type_.family == "Nested" else convert_tuple
 
 
-def _variant(value: Any) -> Any:
+def _variant(type_: t.Variant, lax: bool, value: Any) -> Any:
+    """The member is the one that was named, or the one that is made for this Python type."""
     if isinstance(value, TypedVariant):
         try:
-            return typed(value.value, value.type_name)
+            named = typed(value.value, value.type_name)
         except SchemaError:
             return value
+        return _member(named.type, lax, value.value)
+    if isinstance(value, decimal.Decimal):
+        decimals = [member for member in type_.members if isinstance(member, t.Decimal)]
+        if len(decimals) == 1:
+            return _member(decimals[0], lax, value)
     return value
 
 
+def _member(type_: t.Type, lax: bool, value: Any) -> Typed:
+    convert = converter(type_, lax)
+    return typed(value if convert is None else convert(value), type_)
+
+
+def _integer(value: Any) -> Any:
+    if isinstance(value, str | bytes):
+        try:
+            return int(value)
+        except ValueError:
+            return value
+    return int(value) if type(value).__name__ == "bool" and hasattr(value, "dtype") else value
+
+
+def _float(value: Any) -> Any:
+    try:
+        return float(value) if isinstance(value, str | bytes) else value
+    except ValueError:
+        return value
+
+
 def _decimal(type_: t.Decimal, value: Any) -> Any:
-    """Digits beyond the scale are cut; a float is what it prints as."""
+    """As many digits as the type has, then what is beyond its scale is cut; a float is what it prints as."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | decimal.Decimal):
         return value
     try:
-        number = value if isinstance(value, decimal.Decimal) else decimal.Decimal(str(value))
-        return number.quantize(decimal.Decimal(1).scaleb(-type_.scale), context=_EXACT)
-    except (decimal.InvalidOperation, ValueError):
+        with decimal.localcontext(prec=type_.precision):
+            scaled = int(decimal.Decimal(str(value)) * 10**type_.scale)
+    except (ArithmeticError, ValueError):
         return value
+    return decimal.Decimal(scaled).scaleb(-type_.scale, _EXACT)
+
+
+def _moment(value: Any) -> Any:
+    """Texts in all forms of ISO 8601 that Python reads."""
+    try:
+        return dt.datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _time(ticks: int, lax: bool, value: Any) -> Any:
+    """A count of ticks, of which there are `ticks` in a second; what is finer is cut toward zero."""
+    if isinstance(value, dt.timedelta):
+        micros = (value.days * 86_400 + value.seconds) * 10**6 + value.microseconds
+        nanos = micros * 1000 + int(getattr(value, "nanoseconds", 0))
+    elif isinstance(value, str) and (match := _TIME.fullmatch(value.strip())):
+        sign, *parts, fraction = match.groups()
+        hours, minutes, seconds = map(int, parts)
+        if minutes > 59 or seconds > 59:
+            return value
+        nanos = (hours * 3600 + minutes * 60 + seconds) * 10**9 + int((fraction or "").ljust(9, "0"))
+        nanos = -nanos if sign else nanos
+    elif isinstance(value, float) and (lax or value.is_integer()):
+        return int(value) if math.isfinite(value) else value
+    else:
+        return value
+    return nanos * ticks // 10**9 if nanos >= 0 else -(-nanos * ticks // 10**9)
 
 
 def _empty_bytes(value: Any) -> Any:
@@ -170,7 +247,7 @@ def _empty_bytes(value: Any) -> Any:
 
 def _truth(value: Any) -> Any:
     """Numbers other than 0 and 1 are true too.  Not texts: 'false' would be."""
-    return bool(value) if isinstance(value, int | float | decimal.Decimal) else value
+    return bool(value) if isinstance(value, numbers.Number) or hasattr(value, "dtype") else value
 
 
 def _uuid(value: Any) -> Any:
@@ -181,8 +258,10 @@ def _ipv4(value: Any) -> Any:
     return 0 if isinstance(value, str) and not value else value
 
 
-def _whole_seconds(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def _ipv6(value: Any) -> Any:
+    """Four bytes are an IPv4 address, and so is a number that could be one."""
+    is_old = len(value) == 4 if isinstance(value, bytes) else type(value) is int and 0 <= value < 1 << 32
+    return ipaddress.IPv4Address(value) if is_old else value
 
 
 # --- lax: as it is today --------------------------------------------------------------------------
@@ -193,7 +272,19 @@ def _lax_integer(value: Any) -> Any:
         return int(value) if math.isfinite(value) else 0
     if isinstance(value, decimal.Decimal):
         return int(value) if value.is_finite() else value
-    return value
+    return _integer(value)
+
+
+def _lax_zeros(count: int, value: Any) -> Any:
+    return [0] * count if value is None else value
+
+
+def _lax_ipv4(value: Any) -> Any:
+    return 0 if value is None else _ipv4(value)
+
+
+def _lax_ipv6(value: Any) -> Any:
+    return _ZERO_IPV6 if value is None else _ipv6(value)
 
 
 def _lax_uuid(value: Any) -> Any:
@@ -219,3 +310,13 @@ def _dynamic_text(value: Any) -> Any:
     if value is None:
         return typed("NULL", _STRING)
     return typed(str(value), _STRING)
+
+
+# Of the types without parameters that are no numbers: as it is, and with `lax`.
+_OF_FAMILY: dict[str, tuple[Convert | None, Convert | None]] = {
+    "Bool": (_truth, bool),
+    "UUID": (_uuid, _lax_uuid),
+    "IPv4": (_ipv4, _lax_ipv4),
+    "IPv6": (_ipv6, _lax_ipv6),
+    "String": (None, _lax_falsy("")),
+}
