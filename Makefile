@@ -40,7 +40,12 @@ demo: $(VENV)/.demo build
 	$(BIN)/python benchmarks/demo.py
 
 test: $(VENV)/.dev build
+ifeq ($(TESTS),tests)
+	@echo "two processes with a half of the tests each; the other half's output comes at the end"
+	@$(HALVES)
+else
 	$(BIN)/python $(PYTEST) -m "not slow" $(TESTS)
+endif
 
 test-slow: $(VENV)/.dev build
 	$(BIN)/python $(PYTEST) -m slow $(TESTS)
@@ -85,6 +90,14 @@ instructions-record: $(VENV)/.dev build
 	$(BIN)/python benchmarks/instructions.py --record
 
 PYTEST = -m pytest $(PYTEST_FLAGS)
+
+# What talks to servers takes as long as all the rest.
+HALF := $(sort $(wildcard tests/test_client*.py tests/test_connect_[a-h]*.py))
+OTHER_HALF := $(filter-out $(HALF),$(sort $(wildcard tests/test_*.py)))
+HALVES = log=$$(mktemp); $(BIN)/python $(PYTEST) -m "not slow" $(OTHER_HALF) >$$log 2>&1 & other=$$!; \
+	trap "kill $$other 2>/dev/null; rm -f $$log" EXIT; \
+	status=0; $(BIN)/python $(PYTEST) -m "not slow" $(HALF) || status=$$?; \
+	wait $$other || status=$$?; cat $$log; exit $$status
 
 # --- environments -------------------------------------------------------------------------------
 
