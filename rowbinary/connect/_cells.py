@@ -17,7 +17,7 @@ from typing import Any
 
 from .. import _types as t
 from .._sources import PER_SECOND
-from ._values import converter
+from ._values import converter, scaled
 
 __all__ = ["Target", "array_column", "float_column", "list_column", "number_column", "time_column"]
 
@@ -104,7 +104,7 @@ def list_column(values: list[Any], target: Target) -> Any:
     if convert is None or not (target.lax or _may_need(values, kinds, target)):
         return values
     if isinstance(target.plain, t.Decimal) and kinds <= {decimal.Decimal, float, type(None)}:
-        return _decimals(values, target.plain)
+        return scaled(values, target.plain)
     return list(map(convert, values))
 
 
@@ -125,19 +125,6 @@ def _may_need(values: list[Any], kinds: set[type], target: Target) -> bool:
         case "Decimal":
             return not kinds <= {int, type(None)}
     return True
-
-
-_CUT = decimal.Context(prec=200, rounding=decimal.ROUND_DOWN, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
-
-
-def _decimals(values: list[Any], plain: t.Decimal) -> list[Any]:
-    """Digits beyond the scale are cut; a float is what it prints as; what is no number stays."""
-    quantum = decimal.Decimal(1).scaleb(-plain.scale)
-    exact = [decimal.Decimal(repr(value)) if type(value) is float else value for value in values]
-    return [
-        value if value is None or not value.is_finite() else value.quantize(quantum, context=_CUT)
-        for value in exact
-    ]
 
 
 def _texts(values: list[Any]) -> Any:

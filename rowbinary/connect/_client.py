@@ -78,7 +78,7 @@ class Inserts:
         """As that of clickhouse-connect; what the server would read from it as we do is sent as Native."""
         check_arrow()  # type: ignore[no-untyped-call]
         client: Any = super()
-        client._add_integration_tag("arrow")
+        _tag(client)
         arguments = {
             "table": table,
             "arrow_table": arrow_table,
@@ -120,6 +120,13 @@ class Inserts:
             case Sleep(seconds):
                 time.sleep(seconds)
         return None
+
+
+def _tag(client: Any) -> None:
+    """What clickhouse-connect says of itself to the server, where it does."""
+    add = getattr(client, "_add_integration_tag", None)
+    if add is not None:
+        add("arrow")
 
 
 def _pieces(body: Body) -> Generator[Any, None, None]:
@@ -182,7 +189,7 @@ class AsyncInserts:
         """As that of clickhouse-connect; what the server would read from it as we do is sent as Native."""
         check_arrow()  # type: ignore[no-untyped-call]
         client: Any = super()
-        client._add_integration_tag("arrow")
+        _tag(client)
         arguments = {
             "table": table,
             "arrow_table": arrow_table,

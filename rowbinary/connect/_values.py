@@ -26,7 +26,7 @@ from .. import _types as t
 from .._typed import Typed, typed
 from ..errors import SchemaError
 
-__all__ = ["Convert", "always_converts", "converter"]
+__all__ = ["Convert", "always_converts", "converter", "scaled"]
 
 Convert: TypeAlias = Callable[[Any], Any]
 
@@ -202,15 +202,23 @@ def _float(value: Any) -> Any:
 
 
 def _decimal(type_: t.Decimal, value: Any) -> Any:
-    """As many digits as the type has, then what is beyond its scale is cut; a float is what it prints as."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | decimal.Decimal):
         return value
     try:
-        with decimal.localcontext(prec=type_.precision):
-            scaled = int(decimal.Decimal(str(value)) * 10**type_.scale)
+        number = decimal.Decimal(str(value))
     except (ArithmeticError, ValueError):
         return value
-    return decimal.Decimal(scaled).scaleb(-type_.scale, _EXACT)
+    return scaled([number], type_)[0]
+
+
+def scaled(values: list[Any], type_: t.Decimal) -> list[Any]:
+    """Decimals and floats (what they print as) with as many digits as `type_` has, and what is beyond its
+    scale cut.  ``None`` and what is not finite stay."""
+    unit, scale = decimal.Decimal(10**type_.scale), -type_.scale
+    exact = [decimal.Decimal(repr(value)) if type(value) is float else value for value in values]
+    with decimal.localcontext(prec=type_.precision):
+        whole = [value if value is None or not value.is_finite() else int(value * unit) for value in exact]
+    return [decimal.Decimal(n).scaleb(scale, _EXACT) if type(n) is int else n for n in whole]
 
 
 def _moment(value: Any) -> Any:
