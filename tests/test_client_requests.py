@@ -221,15 +221,16 @@ def test_the_query_id_is_the_one_the_server_knows(
         return False
 
     def rows() -> Any:
-        yield from big_rows(2500)
-        time.sleep(0.5)  # the insert has to be there first: a SELECT with its id would refuse it
+        for _ in range(75):  # the insert has to be there first: a SELECT with its id would refuse it
+            yield from big_rows(100)
+            time.sleep(0.01)  # and whoever sends has to have its turn between these
         eventually(refused, True)
         yield 0, "last"
 
     result = client.insert(table, rows(), query_id="the very id", compression="none")
     assert result.query_id == "the very id"
     assert codes == [216]
-    assert target.count(table) == 2501
+    assert target.count(table) == 7501
 
 
 def test_ids_are_new_ones_every_time(client: Facade, table: str) -> None:
