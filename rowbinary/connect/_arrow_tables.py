@@ -15,7 +15,7 @@ from clickhouse_connect.driver.summary import QuerySummary
 
 from .. import _types as t
 from ..errors import SchemaError
-from ._context import context_steps
+from ._context import Asked, context_steps
 from ._insert import insert_steps, reason_against
 from ._options import Options
 from ._schemas import Schemas
@@ -35,8 +35,8 @@ def arrow_steps(
     table = arguments["arrow_table"]
     if not _is_table(table) or any(name.startswith(_TOLD) for name in arguments["settings"] or ()):
         return None
-    asked = {name: arguments[name] for name in ("table", "database", "settings", "transport_settings")}
-    asked |= {"column_names": list(table.schema.names), "column_types": None, "column_type_names": None}
+    given = {name: arguments[name] for name in ("table", "database", "settings", "transport_settings")}
+    asked = Asked(column_names=list(table.schema.names), **given)
     try:
         context = yield from context_steps(client, schemas, asked, False, None)
         traits = traits_of(context.column_names, context.column_types)

@@ -19,7 +19,7 @@ from clickhouse_connect.driver.options import check_arrow
 from clickhouse_connect.driver.summary import QuerySummary
 
 from ._arrow_tables import arrow_steps
-from ._context import context_steps
+from ._context import Asked, context_steps
 from ._insert import insert_steps
 from ._options import Options
 from ._rows import AsyncRowChunks
@@ -56,15 +56,9 @@ class Inserts:
         transport_settings: dict[str, str] | None = None,
     ) -> InsertContext:
         """As that of clickhouse-connect, but `data` may be anything that has rows or columns."""
-        asked = {
-            "table": table,
-            "column_names": column_names,
-            "database": database,
-            "column_types": column_types,
-            "column_type_names": column_type_names,
-            "settings": settings,
-            "transport_settings": transport_settings,
-        }
+        asked = Asked(
+            table, column_names, database, column_types, column_type_names, settings, transport_settings
+        )
         return take(context_steps(self, self._rowbinary.schemas, asked, column_oriented, data), self._do)
 
     def insert_arrow(
@@ -166,15 +160,9 @@ class AsyncInserts:
         transport_settings: dict[str, str] | None = None,
     ) -> InsertContext:
         """As that of clickhouse-connect, but `data` may be anything that has rows or columns."""
-        asked = {
-            "table": table,
-            "column_names": column_names,
-            "database": database,
-            "column_types": column_types,
-            "column_type_names": column_type_names,
-            "settings": settings,
-            "transport_settings": transport_settings,
-        }
+        asked = Asked(
+            table, column_names, database, column_types, column_type_names, settings, transport_settings
+        )
         steps = context_steps(self, self._rowbinary.schemas, asked, column_oriented, data)
         return await take_async(steps, self._do)
 

@@ -12,7 +12,7 @@ from ._options import can_compare
 from ._schemas import Key, Schemas, Table, table_key
 from ._steps import Create, Steps
 
-__all__ = ["AcceleratedContext", "context_steps", "describe_again", "is_frame"]
+__all__ = ["AcceleratedContext", "Asked", "context_steps", "describe_again", "is_frame"]
 
 _MISMATCH = "Insert data column count does not match column names"
 
@@ -23,6 +23,18 @@ class Origin(NamedTuple):
     schemas: Schemas
     key: Key
     arguments: dict[str, Any]
+
+
+class Asked(NamedTuple):
+    """Arguments of ``create_insert_context``, but for the data."""
+
+    table: str
+    column_names: Any = None
+    database: str | None = None
+    column_types: Any = None
+    column_type_names: Any = None
+    settings: dict[str, Any] | None = None
+    transport_settings: dict[str, str] | None = None
 
 
 class AcceleratedContext(InsertContext):
@@ -127,11 +139,11 @@ def _columns_of(data: Any, column_oriented: bool) -> int | None:
 
 
 def context_steps(
-    client: Any, schemas: Schemas, asked: Mapping[str, Any], column_oriented: bool, data: Any
+    client: Any, schemas: Schemas, asked: Asked, column_oriented: bool, data: Any
 ) -> Steps[AcceleratedContext]:
     """A context from the arguments `asked` of ``create_insert_context``; the table is described once in a
     while."""
-    arguments = dict(asked)
+    arguments = asked._asdict()
     if arguments["column_types"] is not None or arguments["column_type_names"] is not None:
         return _accelerated((yield Create(arguments)), column_oriented, data)
     question = {name: arguments[name] for name in ("table", "database", "settings")}

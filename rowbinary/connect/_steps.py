@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 __all__ = [
     "Body",
@@ -110,33 +110,42 @@ Step: TypeAlias = Create | Encode | Own | Probe | Send | Sleep
 Steps: TypeAlias = Generator[Step, Any, T]
 
 
+class _Walk(Generic[T]):
+    """Through `steps`: what came of the last one is told, then asked for the next."""
+
+    def __init__(self, steps: Steps[T]):
+        self._steps = steps
+        self.result: Any = None
+        self.error: Exception | None = None
+        self.value: Any = None  # what the steps have come to
+
+    def next(self) -> Step | None:
+        """The next step; ``None`` at the end."""
+        result, error, self.result, self.error = self.result, self.error, None, None
+        try:
+            return self._steps.send(result) if error is None else self._steps.throw(error)
+        except StopIteration as stop:
+            self.value = stop.value
+            return None
+
+
 def take(steps: Steps[T], do: Callable[[Step], Any]) -> T:
     """Take all `steps`; what they come to."""
-    result: Any = None
-    error: Exception | None = None
-    while True:
+    walk = _Walk(steps)
+    while (step := walk.next()) is not None:
         try:
-            step = steps.send(result) if error is None else steps.throw(error)
-        except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]
-        result = error = None
-        try:
-            result = do(step)
-        except Exception as raised:
-            error = raised
+            walk.result = do(step)
+        except Exception as error:
+            walk.error = error
+    return walk.value  # type: ignore[no-any-return]
 
 
 async def take_async(steps: Steps[T], do: Callable[[Step], Awaitable[Any]]) -> T:
     """Like :func:`take`, one awaited step after another."""
-    result: Any = None
-    error: Exception | None = None
-    while True:
+    walk = _Walk(steps)
+    while (step := walk.next()) is not None:
         try:
-            step = steps.send(result) if error is None else steps.throw(error)
-        except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]
-        result = error = None
-        try:
-            result = await do(step)
-        except Exception as raised:
-            error = raised
+            walk.result = await do(step)
+        except Exception as error:
+            walk.error = error
+    return walk.value  # type: ignore[no-any-return]
