@@ -13,8 +13,9 @@ import inspect
 import itertools
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Literal, cast
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from front_bodies import Failure, decoded
@@ -23,6 +24,7 @@ from http_proxies import Recorder
 from request_meter import Received
 
 import rowbinary.connect
+from rowbinary import _api
 
 __all__ = [
     "HOST",
@@ -34,13 +36,19 @@ __all__ = [
     "Shape",
     "asynchronous",
     "big",
+    "blocks",
+    "client_of",
     "columns",
     "count",
     "describes_of",
     "inserts_of",
     "make_table",
     "of_shape",
+    "ours",
     "outcome",
+    "parameters",
+    "proxy",
+    "run",
 ]
 
 HOST = "127.0.0.1"
@@ -214,3 +222,53 @@ def columns(front: Front, sql: str) -> list[list[str]]:
 def count(front: Front, table: str) -> int:
     """Rows of a table."""
     return int(front.query(f"SELECT count() FROM {table}"))
+
+
+@pytest.fixture
+def blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of 256 KiB: a few thousand rows are many blocks."""
+    monkeypatch.setattr(_api, "DEFAULT_NATIVE_CHUNK", 1 << 18)
+
+
+@pytest.fixture
+def proxy(front: Front) -> Iterator[Recorder]:
+    """What keeps the requests."""
+    with Recorder(front.port) as recorder:
+        yield recorder
+
+
+@pytest.fixture
+def ours(proxy: Recorder) -> Iterator[Caller]:
+    """An accelerated client whose requests are kept."""
+    with Caller("sync", proxy.port) as caller:
+        yield caller
+
+
+def parameters(request: Any) -> dict[str, str]:
+    """What is in the URL."""
+    query = urlsplit(request.first_line.split(" ")[1]).query
+    return {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()}
+
+
+@contextlib.asynccontextmanager
+async def client_of(port: int, **options: Any) -> AsyncIterator[Any]:
+    """An accelerated client."""
+    accelerated = {name: options.pop(name) for name in ("retries", "schema_ttl", "format") if name in options}
+    connect = pytest.importorskip("clickhouse_connect", reason="clickhouse-connect is not installed")
+    plain = await connect.get_async_client(host=HOST, port=port, **options)
+    async with rowbinary.connect.accelerate(plain, **accelerated) as client:
+        yield client
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """With a limit, and with what is left behind as an error."""
+
+    async def checked() -> None:
+        complaints: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        async with asyncio.timeout(60):
+            await main
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert not complaints
+
+    asyncio.run(checked())

@@ -8,23 +8,25 @@ import decimal
 import itertools
 import threading
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import Iterator
 from typing import Any
 
+import connect_http
 import pytest
 from connect_http import (
-    HOST,
     TYPES,
     Caller,
     Shape,
     asynchronous,
     big,
+    client_of,
     columns,
     count,
     describes_of,
     inserts_of,
     make_table,
     of_shape,
+    run,
 )  # fmt: skip
 from front_process import Front
 from http_proxies import Recorder
@@ -32,47 +34,19 @@ from http_proxies import Recorder
 pytest.importorskip("clickhouse_connect", reason="clickhouse-connect is not installed")
 pytest.importorskip("aiohttp", reason="aiohttp is not installed")
 
-import clickhouse_connect
 from clickhouse_connect.driver.exceptions import (
     DatabaseError,
     DataError,
     ProgrammingError,
 )
 
-from rowbinary import _api
-from rowbinary.connect import RowShapeError, ValueRefusedError, accelerate
+from rowbinary.connect import RowShapeError, ValueRefusedError
+
+# Fixtures.
+blocks = connect_http.blocks
 
 SHAPES: tuple[Shape, ...] = ("list", "generator", "agen")
 METHODS = [True, False, "zstd", "gzip"]
-
-
-@pytest.fixture
-def blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks of 256 KiB: a few thousand rows are many blocks."""
-    monkeypatch.setattr(_api, "DEFAULT_NATIVE_CHUNK", 1 << 18)
-
-
-@contextlib.asynccontextmanager
-async def client_of(port: int, **options: Any) -> AsyncIterator[Any]:
-    """An accelerated client."""
-    accelerated = {name: options.pop(name) for name in ("retries", "schema_ttl", "format") if name in options}
-    plain = await clickhouse_connect.get_async_client(host=HOST, port=port, **options)
-    async with accelerate(plain, **accelerated) as client:
-        yield client
-
-
-def run(main: Coroutine[Any, Any, None]) -> None:
-    """With a limit, and with what is left behind as an error."""
-
-    async def checked() -> None:
-        complaints: list[dict[str, Any]] = []
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-        async with asyncio.timeout(60):
-            await main
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-        assert not complaints
-
-    asyncio.run(checked())
 
 
 # --- what lands -----------------------------------------------------------------------------------

@@ -9,18 +9,20 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
+import connect_http
 import pytest
 from clients import eventually
 from connect_http import (
-    HOST,
     TYPES,
     Shape,
     big,
+    client_of,
     columns,
     count,
     inserts_of,
     make_table,
     of_shape,
+    run,
 )  # fmt: skip
 from faults import FaultProxy, cut, stall
 from front_process import Front
@@ -29,46 +31,18 @@ from http_proxies import Recorder
 pytest.importorskip("clickhouse_connect", reason="clickhouse-connect is not installed")
 pytest.importorskip("aiohttp", reason="aiohttp is not installed")
 
-import clickhouse_connect
 from clickhouse_connect.driver.exceptions import (
     DatabaseError,
     OperationalError,
 )
 
-from rowbinary import _api
-from rowbinary.connect import ValueRefusedError, accelerate
+from rowbinary.connect import ValueRefusedError
+
+# Fixtures.
+blocks = connect_http.blocks
 
 SHAPES: tuple[Shape, ...] = ("list", "generator", "agen")
 METHODS = [True, False, "zstd", "gzip"]
-
-
-@pytest.fixture
-def blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks of 256 KiB: a few thousand rows are many blocks."""
-    monkeypatch.setattr(_api, "DEFAULT_NATIVE_CHUNK", 1 << 18)
-
-
-@contextlib.asynccontextmanager
-async def client_of(port: int, **options: Any) -> AsyncIterator[Any]:
-    """An accelerated client."""
-    accelerated = {name: options.pop(name) for name in ("retries", "schema_ttl", "format") if name in options}
-    plain = await clickhouse_connect.get_async_client(host=HOST, port=port, **options)
-    async with accelerate(plain, **accelerated) as client:
-        yield client
-
-
-def run(main: Coroutine[Any, Any, None]) -> None:
-    """With a limit, and with what is left behind as an error."""
-
-    async def checked() -> None:
-        complaints: list[dict[str, Any]] = []
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-        async with asyncio.timeout(60):
-            await main
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-        assert not complaints
-
-    asyncio.run(checked())
 
 
 # --- cancelled ------------------------------------------------------------------------------------

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
+import connect_http
 import pytest
 from connect_http import (
     TYPES,
@@ -26,36 +26,13 @@ from clickhouse_connect.driver.exceptions import (
     OperationalError,
 )
 
-from rowbinary import _api
+# Fixtures.
+blocks = connect_http.blocks
+proxy = connect_http.proxy
+ours = connect_http.ours
 
 SHAPES: tuple[Shape, ...] = ("list", "generator")
 COMPARE = "input_format_native_allow_types_conversion"
-
-
-@pytest.fixture
-def blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks of 256 KiB: a few thousand rows are many blocks."""
-    monkeypatch.setattr(_api, "DEFAULT_NATIVE_CHUNK", 1 << 18)
-
-
-@pytest.fixture
-def proxy(front: Front) -> Iterator[Recorder]:
-    """What keeps the requests."""
-    with Recorder(front.port) as recorder:
-        yield recorder
-
-
-@pytest.fixture
-def ours(proxy: Recorder) -> Iterator[Caller]:
-    """An accelerated client whose requests are kept."""
-    with Caller("sync", proxy.port) as caller:
-        yield caller
-
-
-def parameters(request: Any) -> dict[str, str]:
-    """What is in the URL."""
-    query = urlsplit(request.first_line.split(" ")[1]).query
-    return {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()}
 
 
 def with_readonly(client: Any) -> None:

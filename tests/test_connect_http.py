@@ -8,8 +8,8 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
+import connect_http
 import pytest
 from connect_http import (
     TYPES,
@@ -23,6 +23,7 @@ from connect_http import (
     inserts_of,
     make_table,
     of_shape,
+    parameters,
 )  # fmt: skip
 from front_process import Front, installed
 from http_proxies import Recorder
@@ -34,37 +35,15 @@ from clickhouse_connect.driver.exceptions import (
     ProgrammingError,
 )
 
-from rowbinary import _api
 from rowbinary.connect import RowShapeError
+
+# Fixtures.
+blocks = connect_http.blocks
+proxy = connect_http.proxy
+ours = connect_http.ours
 
 SHAPES: tuple[Shape, ...] = ("list", "generator")
 COMPARE = "input_format_native_allow_types_conversion"
-
-
-@pytest.fixture
-def blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks of 256 KiB: a few thousand rows are many blocks."""
-    monkeypatch.setattr(_api, "DEFAULT_NATIVE_CHUNK", 1 << 18)
-
-
-@pytest.fixture
-def proxy(front: Front) -> Iterator[Recorder]:
-    """What keeps the requests."""
-    with Recorder(front.port) as recorder:
-        yield recorder
-
-
-@pytest.fixture
-def ours(proxy: Recorder) -> Iterator[Caller]:
-    """An accelerated client whose requests are kept."""
-    with Caller("sync", proxy.port) as caller:
-        yield caller
-
-
-def parameters(request: Any) -> dict[str, str]:
-    """What is in the URL."""
-    query = urlsplit(request.first_line.split(" ")[1]).query
-    return {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()}
 
 
 # --- bodies ---------------------------------------------------------------------------------------
