@@ -24,7 +24,6 @@ __all__ = ["Target", "array_column", "float_column", "list_column", "number_colu
 FLOATS = frozenset({"Float32", "Float64", "BFloat16"})
 TIMES = frozenset({"Time", "Time64"})
 MOMENTS = frozenset({"Date", "Date32", "DateTime", "DateTime64"})
-_MAPPED = 0xFFFF << 32  # the IPv4 addresses among those of IPv6
 _MANY = 1000
 _WHOLE = 2.0**53  # floats below have all their digits
 
@@ -93,10 +92,6 @@ def list_column(values: list[Any], target: Target) -> Any:
     if convert is None and target.family not in _LOOKED_AT and not isinstance(target.plain, t.Enum):
         return values
     kinds = set(map(type, values))
-    if target.family in TIMES and any(issubclass(kind, dt.timedelta) for kind in kinds):
-        return [_ticks_of(value, target.plain) for value in values]
-    if target.family == "IPv6" and int in kinds:
-        return [_mapped(value) if type(value) is int else value for value in values]
     if isinstance(target.plain, t.Enum) and float in kinds:
         values = [int(v) if type(v) is float and v.is_integer() else v for v in values]
     if target.family == "Array" and {kind.__name__ for kind in kinds} == {"ndarray"} and not target.lax:
@@ -108,7 +103,7 @@ def list_column(values: list[Any], target: Target) -> Any:
     return list(map(convert, values))
 
 
-_LOOKED_AT = frozenset({"Time", "Time64", "IPv6", "Array"})
+_LOOKED_AT = frozenset({"Array"})
 
 
 def _may_need(values: list[Any], kinds: set[type], target: Target) -> bool:
@@ -121,7 +116,9 @@ def _may_need(values: list[Any], kinds: set[type], target: Target) -> bool:
         case "FixedString":
             return bytes in kinds or bytearray in kinds
         case "Time" | "Time64":
-            return float in kinds
+            return float in kinds or any(issubclass(kind, dt.timedelta | str) for kind in kinds)
+        case "IPv6":
+            return int in kinds or bytes in kinds
         case "Decimal":
             return not kinds <= {int, type(None)}
     return True
@@ -157,22 +154,8 @@ def _arrays(values: list[Any]) -> Any:
     return pa.LargeListArray.from_arrays(pa.array(ends), pa.array(flat))
 
 
-def _ticks_of(value: Any, plain: t.Type) -> Any:
-    """Durations are cut toward zero; those of pandas have nanoseconds too."""
-    if not isinstance(value, dt.timedelta):
-        return value
-    seconds = value.days * 86400 + value.seconds
-    nanoseconds = (seconds * 10**6 + value.microseconds) * 1000 + getattr(value, "nanoseconds", 0)
-    size = 10 ** (9 - _scale(plain))
-    return -(-nanoseconds // size) if nanoseconds < 0 else nanoseconds // size
-
-
 def _scale(plain: t.Type) -> int:
     return plain.scale if isinstance(plain, t.Time64) else 0
-
-
-def _mapped(number: int) -> int:
-    return number + _MAPPED if 0 <= number < 2**32 else number
 
 
 # --- NumPy ----------------------------------------------------------------------------------------------
