@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ._async_client import AsyncClient
     from ._client import Client
     from ._columnar import encode_columns, iter_encode_columns
+    from ._decode import decode_rows, iter_decode
     from ._job import InsertProgress, InsertResult, QueryResult, Timings
 
 # Loaded when they are first used: they need modules that take longer to import than all of this.
@@ -46,7 +47,9 @@ _LAZY = {
     "InsertResult": "_job",
     "QueryResult": "_job",
     "Timings": "_job",
+    "decode_rows": "_decode",
     "encode_columns": "_columnar",
+    "iter_decode": "_decode",
     "iter_encode_columns": "_columnar",
 }
 
@@ -77,9 +80,11 @@ __all__ = [
     "Typed",
     "UnknownStateError",
     "__version__",
+    "decode_rows",
     "encode_columns",
     "encode_rows",
     "implementation",
+    "iter_decode",
     "iter_encode",
     "iter_encode_columns",
     "kernels",

@@ -17,10 +17,10 @@ import struct
 from collections.abc import Callable
 
 from ._badvalue import BadValue
+from ._cursor import Cursor
 from ._opcodes import WIDTHS, Op
 from ._options import MAX_ROW
 from ._plan import Node, lacks_zero
-from ._read import Cursor
 from ._varint import string
 from ._write import NO_ZERO
 

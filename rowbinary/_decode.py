@@ -1,344 +1,274 @@
-"""RowBinaryWithNamesAndTypes bodies read into Python values, and the types in them.
+"""Bytes to rows: the functions that users call.
 
-The reference decoder: for whole bodies in memory, without speed tricks.  It trusts nothing: whatever the
-bytes are, the outcome is rows or a :class:`DecodeError`, and time and memory are a multiple of the body's
-size.  Values that take no bytes (``Array(Tuple())``) have no such measure: ``MAX_EMPTY`` bounds them.
+``decode_rows`` takes a whole body, ``iter_decode`` chunks of one; both read through a cursor, of which there
+is one in Python and one in C.  Whatever the bytes are, the outcome is rows or a :class:`DecodeError`, and
+time and memory are a multiple of the bytes that came.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
+import datetime as dt
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack, overload
 
 from . import _types as t
-from ._opcodes import Op
-from ._options import MAX_TYPE_DEPTH
-from ._parse import parse_type
-from ._plan import JsonRules, Node, _children, _fill
-from ._read import Cursor, read_value
-from ._registry import INTERVAL_KINDS, REGISTRY
-from ._tags import _DECIMAL_TAGS
-from .errors import SchemaError, shorten
+from ._cursor import EXACT, Cursor
+from ._options import (
+    FORMATS,
+    Format,
+    InvalidText,
+    JsonShape,
+    Moments,
+    Reading,
+    Rows,
+    check_choice,
+    make_reading,
+)
+from ._read_blocks import Blocks
+from ._read_rows import Row, read_header, read_rows
+from ._schema import Schema, SchemaLike
+from .errors import shorten
 
-Row: TypeAlias = tuple[object, ...]
+Bytes: TypeAlias = bytes | bytearray | memoryview
+Columns: TypeAlias = dict[str, list[Any]]
+
+_ALL = 1 << 62  # rows
+_SELF_DESCRIBING = ("RowBinaryWithNamesAndTypes", "RowBinaryWithNamesAndTypesAndDefaults", "Native")
 
 
-_MAX_FIXED_STRING = 0xFFFFFF
-_MAX_QBIT = 8 * 0xFFFFFF
-_MAX_MEMBERS = 255  # of a Variant: its member is one byte, and ff is NULL
-_QBIT_ELEMENTS = frozenset({"Int8", "BFloat16", "Float32", "Float64"})
+class _Choices(TypedDict, total=False):
+    """What the shape of rows does not depend on."""
+
+    format: Format | None
+    json: JsonShape
+    moments: Moments
+    invalid_utf8: InvalidText
+    zone: dt.tzinfo | None
+    implementation: str | None
+
+
+@overload
+def decode_rows(
+    schema: SchemaLike | None, data: Bytes, *, rows: Literal["tuples"] = ..., **choices: Unpack[_Choices]
+) -> list[Row]: ...
+@overload
+def decode_rows(
+    schema: SchemaLike | None, data: Bytes, *, rows: Literal["dicts"], **choices: Unpack[_Choices]
+) -> list[dict[str, Any]]: ...
+@overload
+def decode_rows(
+    schema: SchemaLike | None, data: Bytes, *, rows: Literal["columns"], **choices: Unpack[_Choices]
+) -> Columns: ...
+def decode_rows(
+    schema: SchemaLike | None,
+    data: Bytes,
+    *,
+    format: Format | None = None,
+    rows: Rows = "tuples",
+    json: JsonShape = "nested",
+    moments: Moments = "datetime",
+    invalid_utf8: InvalidText = "bytes",
+    zone: dt.tzinfo | None = None,
+    implementation: str | None = None,
+) -> Any:
+    """The rows in `data`: the inverse of :func:`rowbinary.encode_rows`.
+
+    Args:
+        schema: the columns; ``None`` takes them from the header of a format that has names and types.  Where
+            there are both, they must agree.
+        data: a whole body.
+        format: any that can be written.  Default: RowBinary, and RowBinaryWithNamesAndTypes without a
+            schema (what ``SELECT ... FORMAT RowBinaryWithNamesAndTypes`` answers).
+        rows: ``"tuples"``, ``"dicts"`` by the names of the columns, or ``"columns"``: one dict of lists.
+        json: documents as dicts of dicts (``"nested"``), or as flat dicts by their paths (``"paths"``),
+            which tell ``{"a": {"b": 1}}`` from ``{"a.b": 1}`` no more than the server does.
+        moments: ``"datetime"`` gives datetimes and timedeltas, in which digits behind the microseconds are
+            cut off; with ``"exact"`` a value that would lose some is the int that is stored, ticks of
+            10^-S seconds; with ``"ticks"`` every one is.
+        invalid_utf8: Strings and paths that are not UTF-8 as ``"bytes"``, as an ``"error"``, or as text
+            with ``"surrogateescape"``.
+        zone: of datetimes whose column has no time zone (default UTC).
+        implementation: ``"c"`` or ``"python"`` instead of the one in use.
+
+    Returns:
+        Rows with the values that docs/decode.md lists type by type.  Cells that were left to the server's
+        DEFAULT are ``rowbinary.DEFAULT``.
+
+    Raises:
+        DecodeError: the bytes are not such a body: with byte offset, row and column.
+        SchemaError: a schema that cannot be understood.
+        ValueError: an option that does not exist, or no schema where the format needs one.
+    """
+    body = _Body(schema, format, rows, make_reading(json, moments, invalid_utf8, zone), implementation)
+    return body.whole(bytes(data) if not isinstance(data, bytes) else data)
+
+
+@overload
+def iter_decode(
+    schema: SchemaLike | None,
+    chunks: Iterable[Bytes],
+    *,
+    rows: Literal["tuples"] = ...,
+    **choices: Unpack[_Choices],
+) -> Generator[Row, None, None]: ...
+@overload
+def iter_decode(
+    schema: SchemaLike | None,
+    chunks: Iterable[Bytes],
+    *,
+    rows: Literal["dicts"],
+    **choices: Unpack[_Choices],
+) -> Generator[dict[str, Any], None, None]: ...
+@overload
+def iter_decode(
+    schema: SchemaLike | None,
+    chunks: Iterable[Bytes],
+    *,
+    rows: Literal["columns"],
+    **choices: Unpack[_Choices],
+) -> Generator[Columns, None, None]: ...
+def iter_decode(
+    schema: SchemaLike | None,
+    chunks: Iterable[Bytes],
+    *,
+    format: Format | None = None,
+    rows: Rows = "tuples",
+    json: JsonShape = "nested",
+    moments: Moments = "datetime",
+    invalid_utf8: InvalidText = "bytes",
+    zone: dt.tzinfo | None = None,
+    implementation: str | None = None,
+) -> Generator[Any, None, None]:
+    """Like :func:`decode_rows`, from chunks that end anywhere, in bounded memory.
+
+    A row is given as soon as its bytes are there, a row of Native with its block; with ``rows="columns"``
+    each item is a dict of lists, of a block or of some rows.  No more is held than the chunk at hand and the
+    value or block that it ends in.  Arguments are checked by the call, chunks are asked for as rows are.
+
+    Raises:
+        DecodeError: as :func:`decode_rows`, once the rows before it were given.
+    """
+    body = _Body(schema, format, rows, make_reading(json, moments, invalid_utf8, zone), implementation)
+    return body.given(_checked(chunks))
+
+
+def _checked(chunks: Iterable[Bytes]) -> Iterator[bytes]:
+    if isinstance(chunks, bytes | bytearray | memoryview | str):
+        raise TypeError(f"chunks must be an iterable of bytes, not {type(chunks).__name__}")
+    return map(_chunk, iter(chunks))
+
+
+def _chunk(chunk: Bytes) -> bytes:
+    if isinstance(chunk, bytes):
+        return chunk
+    if isinstance(chunk, bytearray | memoryview):
+        return bytes(chunk)
+    raise TypeError(f"a chunk must be bytes, not {type(chunk).__name__}")
+
+
+class _Body:
+    """One body: how it is to be read, and in what shape."""
+
+    def __init__(
+        self,
+        schema: SchemaLike | None,
+        form: str | None,
+        shape: str,
+        rules: Reading,
+        implementation: str | None,
+    ):
+        if form is None:
+            form = "RowBinary" if schema is not None else "RowBinaryWithNamesAndTypes"
+        check_choice("format", form, FORMATS)
+        check_choice("rows", shape, Rows.__args__)  # type: ignore[attr-defined]
+        check_choice("implementation", implementation, (None, "c", "python"))  # type: ignore[arg-type]
+        if schema is None and form not in _SELF_DESCRIBING:
+            raise ValueError(f"{form} does not say the types of its columns: a schema is needed")
+        self.schema = None if schema is None else Schema.of(schema)
+        self.form, self.shape, self.rules = form, shape, rules
+
+    def whole(self, data: bytes) -> Any:
+        """All rows of `data`."""
+        found = list(self._batches(Cursor(data, None, self.rules), _ALL))
+        if self.shape == "columns":
+            return _joined(found)
+        return found[0] if len(found) == 1 else [row for batch in found for row in batch]
+
+    def given(self, chunks: Iterator[bytes]) -> Generator[Any, None, None]:
+        """Rows, or columns of some, as they come."""
+        cursor = Cursor(b"", chunks, self.rules)
+        batches = self._batches(cursor, 1)
+        if self.shape == "columns":
+            yield from batches
+        else:
+            for batch in batches:
+                yield from batch
+
+    def _batches(self, cursor: Cursor, most: int) -> Iterator[Any]:
+        """Rows in the shape that is wanted, `most` at a time; at least one batch, with the names."""
+        if self.form == "Native":
+            yield from self._blocks(cursor)
+            return
+        columns = read_header(cursor, self.form, self.schema)
+        self._check_shape(cursor, columns.names)
+        batch = read_rows(cursor, columns, most)
+        yield _shaped(batch, columns.names, self.shape)
+        while batch:
+            batch = read_rows(cursor, columns, most)
+            if batch:
+                yield _shaped(batch, columns.names, self.shape)
+
+    def _blocks(self, cursor: Cursor) -> Iterator[Any]:
+        blocks = Blocks(cursor, self.schema)
+        block = blocks.next()
+        if block is None:
+            yield _shaped([], blocks.names, self.shape)
+        while block is not None:
+            yield _shaped_columns(block.columns, blocks.names, self.shape)
+            block = blocks.next()
+
+    def _check_shape(self, cursor: Cursor, names: Sequence[str]) -> None:
+        """Only tuples can have columns of one name, as a query may."""
+        if self.shape != "tuples" and len(set(names)) < len(names):
+            twice = next(name for index, name in enumerate(names) if name in names[:index])
+            raise cursor.error(f"two columns of the name {shorten(repr(twice))}: rows must be tuples")
+
+
+def _shaped(batch: list[Row], names: Sequence[str], shape: str) -> Any:
+    if shape == "tuples":
+        return batch
+    if shape == "dicts":
+        return [dict(zip(names, row, strict=True)) for row in batch]
+    columns = zip(*batch, strict=True) if batch else [()] * len(names)
+    return {name: list(values) for name, values in zip(names, columns, strict=True)}
+
+
+def _shaped_columns(columns: list[list[Any]], names: Sequence[str], shape: str) -> Any:
+    if shape == "columns":
+        return dict(zip(names, columns, strict=True))
+    rows = list(zip(*columns, strict=True))
+    return rows if shape == "tuples" else [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _joined(batches: list[Columns]) -> Columns:
+    whole = batches[0]
+    for batch in batches[1:]:
+        for name, values in batch.items():
+            whole[name] += values
+    return whole
 
 
 def decode_body(data: bytes) -> tuple[tuple[str, ...], tuple[t.Type, ...], list[Row]]:
     """Names, types and rows of a RowBinaryWithNamesAndTypes body; no bytes are no columns and no rows.
 
-    The values are those in the table of :mod:`rowbinary._read`.  Rows that take no bytes (of a single
-    ``Tuple()`` column) cannot be counted: there are none.
-
     Raises:
         DecodeError: the bytes are not such a body, or hold what cannot be read (aggregate states).
     """
-    cursor = Cursor(data)
     if not data:
         return (), (), []
-    try:
-        names, types, nodes = _read_header(cursor)
-        return names, types, _read_rows(cursor, names, nodes)
-    except RecursionError:  # the limits are for a caller that has not used up the stack itself
-        raise cursor.error("values nested too deeply for the interpreter's stack") from None
-
-
-def _read_header(cursor: Cursor) -> tuple[tuple[str, ...], tuple[t.Type, ...], list[Node]]:
-    count = cursor.count()
-    names = tuple([cursor.name("the name of a column") for _ in range(count)])
-    types, nodes = [], []
-    for name in names:
-        cursor.column = name
-        type_ = _named_type(cursor)
-        types.append(type_)
-        nodes.append(compiled(cursor, type_))
-    return names, tuple(types), nodes
-
-
-def _read_rows(cursor: Cursor, names: tuple[str, ...], nodes: list[Node]) -> list[Row]:
-    columns = list(zip(names, nodes, strict=True))
-    rows: list[Row] = []
-    while cursor.left:
-        cursor.row = len(rows)
-        start = cursor.at
-        cells = []
-        for name, node in columns:
-            cursor.column = name
-            cells.append(read_value(cursor, node))
-        if cursor.at == start:
-            cursor.column = None
-            raise cursor.error(f"{cursor.left} bytes after the header, but a row takes none")
-        rows.append(tuple(cells))
-    return rows
-
-
-# --- types compiled for reading --------------------------------------------------------------------
-
-
-def compiled(cursor: Cursor, type_: t.Type) -> Node:
-    """The node of `type_` for readers.
-
-    Unlike ``compile_type`` it makes no default values (that of ``FixedString(16777215)`` alone takes
-    16 MiB) and no SKIP rules (expressions of another dialect; the server has applied them).
-    """
-    node = cursor.nodes.get(type_)
-    if node is None:
-        _check_depth(cursor, type_)
-        try:
-            node = _compile(type_, cursor.nodes)
-        except SchemaError as error:
-            raise cursor.error(error.reason) from None
-    return node
-
-
-def _check_depth(cursor: Cursor, type_: t.Type) -> None:
-    level: tuple[t.Type, ...] = (type_,)
-    for _ in range(MAX_TYPE_DEPTH):
-        level = tuple([inner for outer in level for inner in _inner_types(outer)])
-    if level:
-        raise cursor.error(f"a type nested deeper than {MAX_TYPE_DEPTH} levels")
-
-
-def _inner_types(type_: t.Type) -> tuple[t.Type, ...]:
-    match type_:
-        case t.Alias():
-            return (type_.structure,)
-        case t.Aggregate():
-            return type_.arguments
-        case t.JSON():
-            return tuple([inner for _, inner in type_.typed])
-    return _children(type_)
-
-
-def _compile(type_: t.Type, known: dict[t.Type, Node]) -> Node:
-    node = known.get(type_)
-    if node is not None:
-        return node
-    match type_:
-        case t.Alias():
-            node = _compile(type_.structure, known)
-        case t.Aggregate(family="SimpleAggregateFunction"):
-            node = _compile(type_.arguments[-1], known)
-        case t.JSON():
-            node = Node(Op.JSON, type_)
-            node.json = JsonRules(t.JSON("JSON"))
-            node.json.typed = {path: _compile(inner, known) for path, inner in type_.typed}
-        case _:
-            row = REGISTRY.get(type_.family)
-            if row is None:
-                raise SchemaError(f"type {type_} cannot be decoded")
-            node = Node(row.op, type_, tuple([_compile(inner, known) for inner in _children(type_)]))
-            _fill(node, type_)
-    known[type_] = node
-    return node
-
-
-# --- types from bytes ------------------------------------------------------------------------------
-
-
-def _named_type(cursor: Cursor) -> t.Type:
-    """A type given by its text, in a header or behind the tag of a custom name."""
-    start = cursor.at
-    text = cursor.name("the text of a type")
-    try:
-        return parse_type(text)
-    except SchemaError as error:
-        raise cursor.error(f"type {shorten(repr(text))}: {error.reason}", start) from None
-
-
-def read_type(cursor: Cursor, depth: int = 0) -> t.Type:
-    """A type in the binary type encoding: the inverse of ``type_tag``."""
-    if depth >= MAX_TYPE_DEPTH:
-        raise cursor.error(f"a type nested deeper than {MAX_TYPE_DEPTH} levels")
-    start = cursor.at
-    tag = cursor.byte()
-    plain = _PLAIN_TAGS.get(tag)
-    if plain is not None:
-        return plain
-    reader = _TAG_READERS.get(tag)
-    if reader is None:
-        raise cursor.error(f"unknown type tag 0x{tag:02x}", start)
-    type_ = reader(cursor, tag, depth + 1)
-    str(type_)  # caches the text from the leaves up: printing does not recurse
-    return type_
-
-
-def _read_datetime(cursor: Cursor, tag: int, depth: int) -> t.Type:
-    zoned = tag in (0x12, 0x14)
-    if tag in (0x11, 0x12):
-        return t.DateTime("DateTime", _zone_name(cursor) if zoned else None)
-    scale = _scale(cursor)
-    return t.DateTime64("DateTime64", scale, _zone_name(cursor) if zoned else None)
-
-
-def _zone_name(cursor: Cursor) -> str | None:
-    return cursor.name("the name of a time zone") or None
-
-
-def _scale(cursor: Cursor) -> int:
-    return _within(cursor, cursor.byte, 0, 9, "a scale")
-
-
-def _within(cursor: Cursor, read: Callable[[], int], low: int, high: int, what: str) -> int:
-    """The number that `read` takes from the cursor, if it is within `low` .. `high`."""
-    start = cursor.at
-    number = read()
-    if not low <= number <= high:
-        raise cursor.error(f"{what} of {number} is out of range {low} .. {high}", start)
-    return number
-
-
-def _read_time64(cursor: Cursor, tag: int, depth: int) -> t.Type:
-    return t.Time64("Time64", _scale(cursor))
-
-
-def _read_fixed_string(cursor: Cursor, tag: int, depth: int) -> t.Type:
-    length = _within(cursor, cursor.varint, 1, _MAX_FIXED_STRING, "a FixedString length")
-    return t.FixedString("FixedString", length)
-
-
-def _read_decimal(cursor: Cursor, tag: int, depth: int) -> t.Type:
-    limits = [0, *(digits for digits, _ in _DECIMAL_TAGS)]
-    index = [known for _, known in _DECIMAL_TAGS].index(tag)
-    precision = _within(cursor, cursor.byte, limits[index] + 1, limits[index + 1], "a precision")
-    return t.Decimal("Decimal", precision, _within(cursor, cursor.byte, 0, precision, "a scale"))
-
-
-def _read_enum(cursor: Cursor, tag: int, depth: int) -> t.Type:
-    start = cursor.at
-    width = 1 if tag == 0x17 else 2
-    labels: dict[str, int] = {}
-    count = cursor.count()
-    for _ in range(count):
-        label = cursor.name("a label")
-        labels[label] = int.from_bytes(cursor.take(width), "little", signed=True)
-    if not labels or len(set(labels.values())) != count:
-        raise cursor.error("an Enum without labels, or with one twice", start)
-    return t.Enum(f"Enum{8 * width}", tuple(sorted(labels.items(), key=lambda item: item[1])))
-
-
-def _read_interval(cursor: Cursor, tag: int, depth: int) -> t.Type:
-    kind = _within(cursor, cursor.byte, 0, len(INTERVAL_KINDS) - 1, "an interval kind")
-    return t.Type(f"Interval{INTERVAL_KINDS[kind]}")
-
-
-def _read_wrapper(cursor: Cursor, tag: int, depth: int) -> t.Type:
-    family = {0x1E: "Array", 0x23: "Nullable", 0x26: "LowCardinality"}[tag]
-    return t.Wrapper(family, read_type(cursor, depth))
-
-
-def _read_tuple(cursor: Cursor, tag: int, depth: int) -> t.Type:
-    start = cursor.at
-    names: dict[str, None] = {}
-    elements = []
-    count = cursor.count()
-    for _ in range(count):
-        if tag != 0x1F:
-            names[cursor.name("the name of an element")] = None
-        elements.append(read_type(cursor, depth))
-    if tag != 0x1F and len(names) != count:
-        raise cursor.error("a Tuple with the same element name twice", start)
-    if tag == 0x2F and not elements:
-        raise cursor.error("a Nested without elements", start)
-    return t.Tuple("Nested" if tag == 0x2F else "Tuple", tuple(elements), tuple(names) or None)
-
-
-def _read_map(cursor: Cursor, tag: int, depth: int) -> t.Type:
-    key = read_type(cursor, depth)
-    return t.Map("Map", key, read_type(cursor, depth))
-
-
-def _read_variant(cursor: Cursor, tag: int, depth: int) -> t.Type:
-    """The tag may name the members in any order; values number them in that of their texts."""
-    members: dict[str, t.Type] = {}
-    for _ in range(_within(cursor, cursor.varint, 1, _MAX_MEMBERS, "a number of members")):
-        member = read_type(cursor, depth)
-        members[member.text] = member
-    return t.Variant("Variant", tuple(members[text] for text in sorted(members)))
-
-
-def _read_dynamic(cursor: Cursor, tag: int, depth: int) -> t.Type:
-    return t.Dynamic("Dynamic", _within(cursor, cursor.byte, 0, 254, "max_types"))
-
-
-def _read_custom(cursor: Cursor, tag: int, depth: int) -> t.Type:
-    return _named_type(cursor)
-
-
-def _read_json(cursor: Cursor, tag: int, depth: int) -> t.Type:
-    _within(cursor, cursor.byte, 0, 0, "a version of the JSON type")
-    max_paths = cursor.varint()
-    max_types = cursor.byte()
-    start = cursor.at
-    typed: dict[str, t.Type] = {}
-    count = cursor.count()
-    for _ in range(count):
-        path = cursor.name("a typed path")
-        typed[path] = read_type(cursor, depth)
-    if len(typed) != count:
-        raise cursor.error("a JSON type with the same path twice", start)
-    skip = [cursor.name("a skipped path") for _ in range(cursor.count())]
-    patterns = [cursor.name("an expression") for _ in range(cursor.count())]
-    return t.JSON(
-        "JSON",
-        max_paths,
-        max_types,
-        tuple(sorted(typed.items())),
-        tuple(sorted(skip)),
-        tuple(sorted(patterns)),
-    )
-
-
-def _read_qbit(cursor: Cursor, tag: int, depth: int) -> t.Type:
-    start = cursor.at
-    element = read_type(cursor, depth)
-    if element.family not in _QBIT_ELEMENTS:
-        raise cursor.error(f"a QBit of {shorten(element.text)}", start)
-    length = _within(cursor, cursor.varint, 1, _MAX_QBIT, "a dimension")
-    stride = _within(cursor, cursor.varint, 1, length, "a stride") if tag == 0x37 else length
-    return t.QBit("QBit", element, length, None if stride == length else stride)
-
-
-def _read_aggregate(cursor: Cursor, tag: int, depth: int) -> t.Type:
-    start = cursor.at
-    version = cursor.varint() if tag == 0x25 else 0
-    function = cursor.name("the name of an aggregate function")
-    if cursor.varint():
-        raise cursor.error("an aggregate function with parameters cannot be read", start)
-    arguments = [read_type(cursor, depth) for _ in range(cursor.count())]
-    if tag == 0x25:
-        return t.Aggregate("AggregateFunction", function, tuple(arguments), version)
-    if not arguments:
-        raise cursor.error("a SimpleAggregateFunction without the type of its values", start)
-    return t.Aggregate("SimpleAggregateFunction", function, tuple(arguments))
-
-
-# Shared by several types, which differ in what follows: an interval's kind, a custom name.
-_INTERVAL, _CUSTOM = 0x22, 0x2C
-_PLAIN_TAGS = {
-    row.tag: t.Type(row.family)
-    for row in REGISTRY.values()
-    if row.tag is not None and not row.arguments and row.tag not in (_INTERVAL, _CUSTOM)
-}
-_TAG_READERS: dict[int, Callable[[Cursor, int, int], t.Type]] = {
-    **dict.fromkeys((0x11, 0x12, 0x13, 0x14), _read_datetime),
-    0x16: _read_fixed_string,
-    **dict.fromkeys((0x17, 0x18), _read_enum),
-    **dict.fromkeys((tag for _, tag in _DECIMAL_TAGS), _read_decimal),
-    **dict.fromkeys((0x1E, 0x23, 0x26), _read_wrapper),
-    **dict.fromkeys((0x1F, 0x20, 0x2F), _read_tuple),
-    _INTERVAL: _read_interval,
-    **dict.fromkeys((0x25, 0x2E), _read_aggregate),
-    0x27: _read_map,
-    0x2A: _read_variant,
-    0x2B: _read_dynamic,
-    _CUSTOM: _read_custom,
-    0x30: _read_json,
-    0x34: _read_time64,
-    **dict.fromkeys((0x36, 0x37), _read_qbit),
-}
+    cursor = Cursor(data, None, EXACT)
+    columns = read_header(cursor, "RowBinaryWithNamesAndTypes", None)
+    rows = read_rows(cursor, columns, _ALL)
+    if cursor.failure is not None:
+        raise cursor.failure
+    return columns.names, columns.types, rows

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from ._badvalue import BadValue
 from ._columns import TOO_LONG, Column, Gauge, column_of
+from ._cursor import Cursor
 from ._encode import RowEncoder, encode_error, encode_row
 from ._options import Options
 from ._paths import TEXT_OVERFLOW, inherit
 from ._plan import Plan
-from ._read import Cursor
 from ._varint import string, varint
 from ._write import NO_ZERO
 

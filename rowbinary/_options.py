@@ -63,6 +63,32 @@ class Options:
         return self.defaults or self.native
 
 
+JsonShape = Literal["nested", "paths"]
+Moments = Literal["datetime", "exact", "ticks"]
+InvalidText = Literal["bytes", "error", "surrogateescape"]
+Rows = Literal["tuples", "dicts", "columns"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What bytes become; see :func:`rowbinary.decode_rows` for the meaning."""
+
+    json: str = "nested"
+    moments: str = "datetime"
+    invalid_utf8: str = "bytes"
+    zone: dt.tzinfo = dt.UTC
+
+
+def make_reading(json: str, moments: str, invalid_utf8: str, zone: dt.tzinfo | None) -> Reading:
+    """Checked choices."""
+    check_choice("json", json, JsonShape.__args__)  # type: ignore[attr-defined]
+    check_choice("moments", moments, Moments.__args__)  # type: ignore[attr-defined]
+    check_choice("invalid_utf8", invalid_utf8, InvalidText.__args__)  # type: ignore[attr-defined]
+    if zone is not None and not isinstance(zone, dt.tzinfo):
+        raise ValueError(f"zone must be a tzinfo, not {type(zone).__name__}")
+    return Reading(json, moments, invalid_utf8, dt.UTC if zone is None else zone)
+
+
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raise ``ValueError`` unless `value` is one of `choices`."""
     if value not in choices:

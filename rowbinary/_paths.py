@@ -14,10 +14,10 @@ import struct
 
 from ._badvalue import BadValue
 from ._columns import Column, Gauge, Parent, Text, column_of, skip
-from ._decode import read_type
+from ._cursor import Cursor
 from ._opcodes import Op
 from ._plan import Node, compile_type, holds
-from ._read import Cursor
+from ._read_types import read_type
 from ._varint import string, varint
 
 DYNAMIC_VERSION = 1
