@@ -130,7 +130,8 @@ $(VENV)/.bench: pyproject.toml | $(VENV)/.made
 # tests that need it skip.  `pytest` rather than `python -m pytest`: the latter would put this
 # directory, with the ordinary build, before the installed package.
 SANITIZED = LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
-	PYTHONMALLOC=malloc ROWBINARY_REQUIRE_SERVERS=0 ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
+	PYTHONMALLOC=malloc ROWBINARY_TESTED=c ROWBINARY_REQUIRE_SERVERS=0 \
+	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
 
 sanitize: $(SAN)/.made
 	ROWBINARY_SANITIZE=1 $(SAN)/bin/python $(PIP) --no-build-isolation --no-deps --force-reinstall .
