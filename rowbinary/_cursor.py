@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._options import MAX_ARRAY, MAX_STRING, Reading
 from ._schema import takes_no_bytes
@@ -18,6 +18,7 @@ from .errors import DecodeError
 if TYPE_CHECKING:
     from . import _types as t
     from ._plan import Node
+    from ._read_rows import Columns, Row
 
 # Values of no bytes, Tuple() and the like, in one body: only their number bounds what memory they take.
 MAX_EMPTY = 1 << 20
@@ -25,6 +26,10 @@ MAX_EMPTY = 1 << 20
 _VARINT = 10
 
 EXACT = Reading(moments="exact")
+
+
+class Again(BaseException):
+    """Raised by the cursor in C where it must not wait: the row is read once more, after those before it."""
 
 
 class Position:
@@ -121,6 +126,7 @@ class Position:
         length = self.varint()
         if length > MAX_STRING:
             raise self.error(f"a String of {length} bytes: {MAX_STRING} are read at most", start)
+        self.note("length", length)
         return length
 
     def data_of_string(self) -> bytes:
@@ -143,9 +149,11 @@ class Position:
         start = self.offset
         data = self.data_of_string()
         try:
-            return data.decode()
+            text = data.decode()
         except UnicodeDecodeError:
             raise self.error(f"{what} is not UTF-8", start) from None
+        self.note(what, text)
+        return text
 
     def count(self, *children: Node) -> int:
         """The number of elements that follow, each of one value per node (none: at least a byte).
@@ -168,9 +176,32 @@ class Position:
             raise self.error(f"{number} elements do not fit in the {self.left} bytes left", start)
         return number
 
+    # What readers tell as they read, for a cursor that shows it (see _inspect.py); this one does not listen.
+
+    def enter(self, node: Node | None, step: object = None) -> None:
+        """What is read next is a value of `node` (None: of any type), or many of them.
+
+        `step` leads there from the value around it: an index or a name; ``("key", number)`` to a key of a
+        Map and ``("at", key)`` to the value there.  In columns the index of the value is the number, so
+        there it is ``("item",)``, ``("key",)``, ``("entry",)`` of a dictionary, ``("at", keys)``, and
+        ``("path", paths)``.
+        """
+
+    def leave(self, value: object = None) -> None:
+        """It has been read; if it was not made of other values it is `value`."""
+
+    def note(self, what: str, value: object = None) -> None:
+        """The bytes since the last note are `what`; they mean `value`."""
+
+    def note_each(self, what: str, data: bytes, meanings: Sequence[str] = ()) -> None:
+        """The bytes since the last note are `data`, one for each value of a column from its first on."""
+
 
 class Cursor(Position):
     """The reference: bytes in memory, and the chunks that follow them."""
+
+    #: Rows that are asked for at a time by who wants each as soon as it is there.
+    batch = 1
 
     def __init__(
         self, data: bytes = b"", chunks: Iterator[bytes] | None = None, rules: Reading = EXACT, base: int = 0
@@ -225,6 +256,20 @@ class Cursor(Position):
             self.at = 0
             self.data = b"".join(pieces)
 
+    def rows(self, columns: Columns, most: int) -> list[Row]:
+        """The next rows, `most` at most; none when the body has ended."""
+        from ._read_rows import read_rows
+
+        return read_rows(self, columns, most)
+
+    def values(self, node: Node, count: int) -> list[Any]:
+        """The next column of a block."""
+        from ._read_columns import column_of
+
+        column = column_of(node)
+        column.prefix(self)
+        return column.data(self, count)
+
 
 class Owner:
     """Whose the values of an inner column are: those of an array by where arrays end, those of a variant
@@ -241,3 +286,9 @@ class Owner:
             return bisect.bisect_right(self._ends, index)
         assert self._places is not None
         return self._places[index]
+
+    def within(self, index: int) -> int:
+        """The place in its array of value `index` of the inner column."""
+        assert self._ends is not None
+        array = self.of(index)
+        return index - (self._ends[array - 1] if array else 0)

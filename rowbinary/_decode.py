@@ -11,6 +11,7 @@ import datetime as dt
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack, overload
 
+from . import _impl
 from . import _types as t
 from ._cursor import EXACT, Cursor
 from ._options import (
@@ -25,14 +26,15 @@ from ._options import (
     make_reading,
 )
 from ._read_blocks import Blocks
-from ._read_rows import Row, read_header, read_rows
+from ._read_rows import Row, read_header
 from ._schema import Schema, SchemaLike
 from .errors import shorten
 
 Bytes: TypeAlias = bytes | bytearray | memoryview
 Columns: TypeAlias = dict[str, list[Any]]
 
-_ALL = 1 << 62  # rows
+# Rows that are asked for at a time.
+_ALL, _MANY = 1 << 62, 1 << 16
 _SELF_DESCRIBING = ("RowBinaryWithNamesAndTypes", "RowBinaryWithNamesAndTypesAndDefaults", "Native")
 
 
@@ -186,18 +188,19 @@ class _Body:
             raise ValueError(f"{form} does not say the types of its columns: a schema is needed")
         self.schema = None if schema is None else Schema.of(schema)
         self.form, self.shape, self.rules = form, shape, rules
+        self.cursor = _impl.cursor(implementation)
 
     def whole(self, data: bytes) -> Any:
         """All rows of `data`."""
-        found = list(self._batches(Cursor(data, None, self.rules), _ALL))
+        found = list(self._batches(self.cursor(data, None, self.rules), _ALL))
         if self.shape == "columns":
             return _joined(found)
         return found[0] if len(found) == 1 else [row for batch in found for row in batch]
 
     def given(self, chunks: Iterator[bytes]) -> Generator[Any, None, None]:
         """Rows, or columns of some, as they come."""
-        cursor = Cursor(b"", chunks, self.rules)
-        batches = self._batches(cursor, 1)
+        cursor = self.cursor(b"", chunks, self.rules)
+        batches = self._batches(cursor, _MANY if self.shape == "columns" else cursor.batch)
         if self.shape == "columns":
             yield from batches
         else:
@@ -211,10 +214,10 @@ class _Body:
             return
         columns = read_header(cursor, self.form, self.schema)
         self._check_shape(cursor, columns.names)
-        batch = read_rows(cursor, columns, most)
+        batch = cursor.rows(columns, most)
         yield _shaped(batch, columns.names, self.shape)
         while batch:
-            batch = read_rows(cursor, columns, most)
+            batch = cursor.rows(columns, most)
             if batch:
                 yield _shaped(batch, columns.names, self.shape)
 
@@ -258,7 +261,9 @@ def _joined(batches: list[Columns]) -> Columns:
     return whole
 
 
-def decode_body(data: bytes) -> tuple[tuple[str, ...], tuple[t.Type, ...], list[Row]]:
+def decode_body(
+    data: bytes, implementation: str | None = None
+) -> tuple[tuple[str, ...], tuple[t.Type, ...], list[Row]]:
     """Names, types and rows of a RowBinaryWithNamesAndTypes body; no bytes are no columns and no rows.
 
     Raises:
@@ -266,9 +271,9 @@ def decode_body(data: bytes) -> tuple[tuple[str, ...], tuple[t.Type, ...], list[
     """
     if not data:
         return (), (), []
-    cursor = Cursor(data, None, EXACT)
+    cursor: Cursor = _impl.cursor(implementation)(data, None, EXACT)
     columns = read_header(cursor, "RowBinaryWithNamesAndTypes", None)
-    rows = read_rows(cursor, columns, _ALL)
+    rows = cursor.rows(columns, _ALL)
     if cursor.failure is not None:
         raise cursor.failure
     return columns.names, columns.types, rows

@@ -51,3 +51,14 @@ def row_encoder(name: str | None, native: bool = False) -> type[Any]:
     from . import _speedups
 
     return _speedups.RowEncoder
+
+
+def cursor(name: str | None) -> type[Any]:
+    """The cursor class of implementation `name`: the reference, or the one with readers in C."""
+    if (name or implementation) == "python":
+        from ._cursor import Cursor
+
+        return Cursor
+    from ._fast_cursor import FastCursor
+
+    return FastCursor

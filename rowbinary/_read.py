@@ -38,7 +38,7 @@ from ._badvalue import BadValue
 from ._cursor import Position
 from ._opcodes import WIDTHS, Op
 from ._plan import Node
-from .errors import shorten
+from .errors import DecodeError, shorten
 
 Reader: TypeAlias = Callable[[Position, Node], object]
 
@@ -48,12 +48,17 @@ MAX_LEVELS = 300
 _WIDE = decimal.Context(prec=80, traps=[])  # more digits than an Int256 has: scaling is exact
 
 
-def read_value(cursor: Position, node: Node) -> object:
-    """The next value, of the type of `node`: the only way from one reader to another."""
+def read_value(cursor: Position, node: Node, step: object = None) -> object:
+    """The next value, of the type of `node`: the only way from one reader to another.
+
+    `step` leads to it from the value around it, see :meth:`Position.enter`.
+    """
     if cursor.level >= MAX_LEVELS:
         raise cursor.error(f"values nested deeper than {MAX_LEVELS} levels")
     cursor.level += 1  # not restored when reading fails: that is the end of the body
+    cursor.enter(node, step)
     value = READERS[node.op](cursor, node)
+    cursor.leave(value)
     cursor.level -= 1
     return value
 
@@ -233,6 +238,7 @@ def read_nullable(cursor: Position, node: Node) -> object:
     flag = cursor.byte()
     if flag > 1:
         raise cursor.error(f"the NULL flag is {flag}, neither 0 nor 1", start)
+    cursor.note("NULL flag", flag)
     return None if flag else read_value(cursor, node.children[0])
 
 
@@ -244,9 +250,10 @@ def read_low_cardinality(cursor: Position, node: Node) -> object:
 def read_array(cursor: Position, node: Node) -> list[object]:
     child = node.children[0]
     count = cursor.count(child)
+    cursor.note("elements", count)
     items: list[object] = []
     while len(items) < count:  # a comprehension has a frame of its own in CPython 3.11
-        items.append(read_value(cursor, child))
+        items.append(read_value(cursor, child, len(items)))
     return items
 
 
@@ -254,7 +261,9 @@ def read_tuple(cursor: Position, node: Node) -> tuple[object, ...] | dict[str, o
     start = cursor.offset
     values: list[object] = []
     while len(values) < len(node.children):
-        values.append(read_value(cursor, node.children[len(values)]))
+        index = len(values)
+        step = index if node.names is None else node.names[index]
+        values.append(read_value(cursor, node.children[index], step))
     if cursor.offset == start:
         cursor.count_empty()
     if node.names is not None:
@@ -265,9 +274,11 @@ def read_tuple(cursor: Position, node: Node) -> tuple[object, ...] | dict[str, o
 def read_map(cursor: Position, node: Node) -> dict[object, object] | list[tuple[object, object]]:
     key_node, value_node = node.children
     count = cursor.count(key_node, value_node)
+    cursor.note("pairs", count)
     pairs: list[tuple[object, object]] = []
     while len(pairs) < count:
-        pairs.append((read_value(cursor, key_node), read_value(cursor, value_node)))
+        key = read_value(cursor, key_node, ("key", len(pairs)))
+        pairs.append((key, read_value(cursor, value_node, ("at", key))))
     return pairs_of(pairs)
 
 
@@ -286,16 +297,18 @@ def read_qbit(cursor: Position, node: Node) -> list[object]:
     count = cursor.count()
     if count != node.size:
         raise cursor.error(f"{count} elements instead of the {node.size} of {shorten(node.text)}", start)
-    return [read_value(cursor, node.children[0]) for _ in range(count)]
+    cursor.note("elements", count)
+    return [read_value(cursor, node.children[0], index) for index in range(count)]
 
 
 def read_variant(cursor: Position, node: Node) -> object:
     start = cursor.offset
     index = cursor.byte()
+    if index != 0xFF and index >= len(node.children):
+        raise cursor.error(f"member {index} of a Variant of {len(node.children)} members", start)
+    cursor.note("member", index)
     if index == 0xFF:
         return None
-    if index >= len(node.children):
-        raise cursor.error(f"member {index} of a Variant of {len(node.children)} members", start)
     return read_value(cursor, node.children[index])
 
 
@@ -313,16 +326,26 @@ def read_json(cursor: Position, node: Node) -> dict[Any, object]:
     assert node.json is not None
     typed = node.json.typed
     values: dict[str | bytes, object] = {}
-    for _ in range(cursor.count()):
+    count = cursor.count()
+    cursor.note("paths", count)
+    for _ in range(count):
         start = cursor.offset
         path = cursor.text()
         if path in values:
-            raise cursor.error(f"path {shorten(repr(path))} twice in one JSON value", start)
+            raise twice(cursor, path, start)
+        cursor.note("path", path)
         inner = typed.get(path) if isinstance(path, str) else None
+        cursor.enter(inner, path)
         values[path] = read_dynamic(cursor) if inner is None else read_value(cursor, inner)
+        cursor.leave()
     # An untyped path that is NULL means the same as one that is absent.
     present = {path: value for path, value in values.items() if value is not None or path in typed}
     return document(cursor, present)
+
+
+def twice(cursor: Position, path: str | bytes, start: int) -> DecodeError:
+    """The error of a path that a JSON value has already."""
+    return cursor.error(f"path {shorten(repr(path))} twice in one JSON value", start)
 
 
 def document(cursor: Position, values: dict[str | bytes, object]) -> dict[Any, object]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple, TypeAlias
 
 from . import _types as t
-from ._cursor import Position
+from ._cursor import Cursor
 from ._options import MAX_ARRAY
 from ._parse import parse_type
 from ._plan import Node
-from ._read_columns import column_of
 from ._read_rows import is_type
 from ._read_types import compiled
 from ._schema import Schema
@@ -36,7 +35,7 @@ class Blocks:
         names, types: of the columns; those of the first block unless a schema says them.
     """
 
-    def __init__(self, cursor: Position, schema: Schema | None):
+    def __init__(self, cursor: Cursor, schema: Schema | None):
         self._cursor = cursor
         self._given = schema is not None
         self._nodes: dict[str, Node] = {}  # by the text of a type
@@ -55,7 +54,10 @@ class Blocks:
         if not cursor.ensure(1):
             return None
         start = cursor.offset
-        width, rows = cursor.varint(), cursor.varint()
+        width = cursor.varint()
+        cursor.note("columns", width)
+        rows = cursor.varint()
+        cursor.note("rows", rows)
         if not width:
             raise cursor.error("a block without columns", start)
         if rows > MAX_ARRAY:
@@ -65,17 +67,10 @@ class Blocks:
         for _ in range(width):
             name, node = self._head(nodes)
             cursor.column, cursor.row, cursor.index = name, self._rows, None
-            found[name] = self._values(node, rows)
+            found[name] = cursor.values(node, rows) if rows else []
             cursor.column = cursor.row = cursor.index = None
         self._rows += rows
         return self._arranged(start, nodes, found, rows)
-
-    def _values(self, node: Node, rows: int) -> Values:
-        if not rows:
-            return []
-        column = column_of(node)
-        column.prefix(self._cursor)
-        return column.data(self._cursor, rows)
 
     def _head(self, nodes: dict[str, Node]) -> tuple[str, Node]:
         """Name and type of the next column, which is noted in `nodes`."""

@@ -36,6 +36,7 @@ def read_header(cursor: Position, form: str, schema: Schema | None) -> Columns:
     names: tuple[str, ...] | None = None
     if "WithNames" in form:
         count = cursor.count()
+        cursor.note("columns", count)
         names = tuple([cursor.name("the name of a column") for _ in range(count)])
     if "AndTypes" in form:
         assert names is not None
@@ -99,7 +100,7 @@ def read_rows(cursor: Cursor, columns: Columns, most: int) -> list[Row]:
     except Exception as error:
         cursor.failure = error
     if cursor.failure is not None and not rows:
-        raise cursor.failure from None
+        raise cursor.failure
     return rows
 
 
@@ -109,9 +110,15 @@ def _read_row(cursor: Cursor, columns: Columns) -> Row:
     cells = []
     for name, node in zip(columns.names, columns.nodes, strict=True):
         cursor.column = name
-        # Any marker but 0 says that the server is to compute the value, which is not here.
-        cells.append(DEFAULT if columns.defaults and cursor.byte() else read_value(cursor, node))
+        cells.append(DEFAULT if columns.defaults and _is_default(cursor) else read_value(cursor, node))
     cursor.column = None
     if cursor.offset == start:
-        raise cursor.error(f"{cursor.left} bytes after the header, but a row takes none")
+        raise cursor.error("bytes after the header, but a row takes none")
     return tuple(cells)
+
+
+def _is_default(cursor: Position) -> bool:
+    """Any marker but 0 says that the server is to compute the value, which is not here."""
+    marker = cursor.byte()
+    cursor.note("DEFAULT marker", marker)
+    return marker != 0

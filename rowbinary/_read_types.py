@@ -75,6 +75,7 @@ def _compile(type_: t.Type, known: dict[t.Type, Node]) -> Node:
             node = Node(Op.JSON, type_)
             node.json = JsonRules(t.JSON("JSON"))
             node.json.typed = {path: _compile(inner, known) for path, inner in type_.typed}
+            node.json.plain = not node.json.typed
         case _:
             row = REGISTRY.get(type_.family)
             if row is None:
@@ -104,12 +105,13 @@ def read_type(cursor: Position, depth: int = 0) -> t.Type:
         raise cursor.error(f"a type nested deeper than {MAX_TYPE_DEPTH} levels")
     start = cursor.offset
     tag = cursor.byte()
-    plain = _PLAIN_TAGS.get(tag)
+    plain, reader = _PLAIN_TAGS.get(tag), _TAG_READERS.get(tag)
+    if plain is None and reader is None:
+        raise cursor.error(f"unknown type tag 0x{tag:02x}", start)
+    cursor.note("type tag", tag)
     if plain is not None:
         return plain
-    reader = _TAG_READERS.get(tag)
-    if reader is None:
-        raise cursor.error(f"unknown type tag 0x{tag:02x}", start)
+    assert reader is not None
     type_ = reader(cursor, tag, depth + 1)
     str(type_)  # caches the text from the leaves up: printing does not recurse
     return type_
@@ -137,6 +139,16 @@ def _within(cursor: Position, read: Callable[[], int], low: int, high: int, what
     number = read()
     if not low <= number <= high:
         raise cursor.error(f"{what} of {number} is out of range {low} .. {high}", start)
+    return _noted(cursor, what, number)
+
+
+def _count(cursor: Position, what: str) -> int:
+    return _noted(cursor, what, cursor.count())
+
+
+def _noted(cursor: Position, what: str, number: int) -> int:
+    """`number`, which is the last that was read, and is `what`."""
+    cursor.note(what, number)
     return number
 
 
@@ -160,10 +172,11 @@ def _read_enum(cursor: Position, tag: int, depth: int) -> t.Type:
     start = cursor.offset
     width = 1 if tag == 0x17 else 2
     labels: dict[str, int] = {}
-    count = cursor.count()
+    count = _count(cursor, "labels")
     for _ in range(count):
         label = cursor.name("a label")
         labels[label] = int.from_bytes(cursor.take(width), "little", signed=True)
+        cursor.note("its number", labels[label])
     if not labels or len(set(labels.values())) != count:
         raise cursor.error("an Enum without labels, or with one twice", start)
     return t.Enum(f"Enum{8 * width}", tuple(sorted(labels.items(), key=lambda item: item[1])))
@@ -183,7 +196,7 @@ def _read_tuple(cursor: Position, tag: int, depth: int) -> t.Type:
     start = cursor.offset
     names: dict[str, None] = {}
     elements = []
-    count = cursor.count()
+    count = _count(cursor, "elements")
     for _ in range(count):
         if tag != 0x1F:
             names[cursor.name("the name of an element")] = None
@@ -219,18 +232,18 @@ def _read_custom(cursor: Position, tag: int, depth: int) -> t.Type:
 
 def _read_json(cursor: Position, tag: int, depth: int) -> t.Type:
     _within(cursor, cursor.byte, 0, 0, "a version of the JSON type")
-    max_paths = cursor.varint()
-    max_types = cursor.byte()
+    max_paths = _noted(cursor, "max_dynamic_paths", cursor.varint())
+    max_types = _noted(cursor, "max_dynamic_types", cursor.byte())
     start = cursor.offset
     typed: dict[str, t.Type] = {}
-    count = cursor.count()
+    count = _count(cursor, "typed paths")
     for _ in range(count):
         path = cursor.name("a typed path")
         typed[path] = read_type(cursor, depth)
     if len(typed) != count:
         raise cursor.error("a JSON type with the same path twice", start)
-    skip = [cursor.name("a skipped path") for _ in range(cursor.count())]
-    patterns = [cursor.name("an expression") for _ in range(cursor.count())]
+    skip = [cursor.name("a skipped path") for _ in range(_count(cursor, "skipped paths"))]
+    patterns = [cursor.name("an expression") for _ in range(_count(cursor, "expressions"))]
     return t.JSON(
         "JSON",
         max_paths,
@@ -253,11 +266,11 @@ def _read_qbit(cursor: Position, tag: int, depth: int) -> t.Type:
 
 def _read_aggregate(cursor: Position, tag: int, depth: int) -> t.Type:
     start = cursor.offset
-    version = cursor.varint() if tag == 0x25 else 0
+    version = _noted(cursor, "a version of the state", cursor.varint()) if tag == 0x25 else 0
     function = cursor.name("the name of an aggregate function")
-    if cursor.varint():
+    if _noted(cursor, "parameters", cursor.varint()):
         raise cursor.error("an aggregate function with parameters cannot be read", start)
-    arguments = [read_type(cursor, depth) for _ in range(cursor.count())]
+    arguments = [read_type(cursor, depth) for _ in range(_count(cursor, "arguments"))]
     if tag == 0x25:
         return t.Aggregate("AggregateFunction", function, tuple(arguments), version)
     if not arguments:

@@ -1,9 +1,12 @@
-"""The C row encoder (csrc/ext)."""
+"""The C row encoder and the readers in C (csrc/ext)."""
 
 from collections.abc import Callable, Iterator
 
-from ._options import Options
-from ._plan import Plan
+from ._cursor import Owner
+from ._options import Options, Reading
+from ._plan import Node, Plan
+from ._read_rows import Columns, Row
+from ._types import Type
 from .errors import EncodeError
 
 PLAN_HASH: str
@@ -32,3 +35,25 @@ class RowEncoder:
         on_error: Callable[[object, int, EncodeError], object] | None,
     ) -> bool: ...
     def take(self) -> bytes: ...
+
+class Source:
+    """As rowbinary._cursor.Cursor; what Position has is not here."""
+
+    column: str | None
+    empty: int
+    failure: Exception | None
+    index: int | None
+    labels: dict[Node, dict[int, str]]
+    level: int
+    nodes: dict[Type, Node]
+    owners: list[Owner]
+    row: int | None
+    rules: Reading
+    @property
+    def left(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    def __init__(self, data: bytes, chunks: Iterator[bytes] | None, rules: Reading) -> None: ...
+    def ensure(self, count: int, /) -> bool: ...
+    def rows(self, columns: Columns, most: int, /) -> list[Row]: ...
+    def take(self, count: int, /) -> bytes: ...

@@ -210,8 +210,8 @@ def test_no_bytes_are_no_columns() -> None:
 
 def test_rows_without_bytes() -> None:
     assert decode_body(header(("c", "Tuple()"))) == (("c",), (rowbinary.parse_type("Tuple()"),), [])
-    refuse(header(("c", "Tuple()")) + b"x", "1 bytes after the header, but a row takes none")
-    refuse(b"\0x", "1 bytes after the header, but a row takes none")
+    refuse(header(("c", "Tuple()")) + b"x", "bytes after the header, but a row takes none")
+    refuse(b"\0x", "bytes after the header, but a row takes none")
 
 
 def test_columns_of_one_name() -> None:

@@ -1,5 +1,5 @@
 /* rowbinary._speedups: initialisation only. */
-#include "rowbinary.h"
+#include "source.h"
 
 rb_python rb_py;
 
@@ -53,6 +53,7 @@ static int module_exec(PyObject *module)
         rb_objects_init())
         return -1;
     return add_type(module, "RowEncoder", &rb_encoder_spec) || add_type(module, "Chunks", &rb_chunks_spec) ||
+                   add_type(module, "Source", &rb_source_spec) ||
                    PyModule_AddStringConstant(module, "PLAN_HASH", RB_PLAN_HASH)
                ? -1
                : 0;

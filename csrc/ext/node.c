@@ -11,6 +11,7 @@ static void node_free(PyObject *capsule)
     if (!node)
         return;
     Py_XDECREF(node->zone);
+    Py_XDECREF(node->tz);
     Py_XDECREF(node->labels);
     Py_XDECREF(node->rules);
     Py_XDECREF(node->paths);
@@ -147,6 +148,14 @@ static int read_zero(rb_node *node, PyObject *py)
     return 0;
 }
 
+static int read_named(rb_node *node, PyObject *py)
+{
+    PyObject *names = PyObject_GetAttrString(py, "names");
+    node->named = names && names != Py_None;
+    Py_XDECREF(names);
+    return names ? 0 : -1;
+}
+
 static int node_fill(rb_node *node, PyObject *py)
 {
     long op, size, scale, precision;
@@ -166,7 +175,7 @@ static int node_fill(rb_node *node, PyObject *py)
         node->ticks *= 10;
     node->py = py;
     if (read_children(node, py) || read_object(py, "zone", &node->zone) || read_object(py, "labels", &node->labels) ||
-        read_rules(node, py) || read_natural(node, py) || read_zero(node, py))
+        read_rules(node, py) || read_named(node, py) || read_natural(node, py) || read_zero(node, py))
         return -1;
     return 0;
 }

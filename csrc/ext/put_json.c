@@ -1,28 +1,22 @@
-/* Documents from dicts straight into the columns of their paths: the twin of the walk in write_json.c.
+/* Documents from dicts straight into the columns of their paths: the sink of walk_json.h for Native.
  *
  * Where a key leads is remembered with the path: the object it was found in and the key itself, so that
  * documents of one source need no path texts at all.  Everything unusual (JSON text, other mappings, typed
  * values, keys that are no plain str, paths that collide) makes the walk give up; the document then goes by
  * way of RowBinary, which is the reference's to write. */
 #include "column_json.h"
-#include "dict_items.h"
-#include "write_scalar.h"
+#include "json_values.h"
 
 #define LIST 0x80 /* in the sort of a value: it is a list of such; tags are smaller */
 
-static int walk(rb_encoder *e, rb_column *c, uint32_t parent, PyObject *dict, uint64_t *count);
-static int put_document(rb_encoder *e, rb_column *c, PyObject *dict);
+typedef rb_column *sink;
+typedef uint32_t object; /* its path, or RB_NO_PATH */
+typedef rb_path *place;  /* paths move when one is added */
+
+static int put_objects(rb_encoder *e, rb_column *c, rb_path *path, PyObject *list);
+static int put_document(rb_encoder *e, sink c, PyObject *dict);
 
 /* --- keys to paths ----------------------------------------------------------------------------------- */
-
-static inline const uint8_t *key_bytes(PyObject *key, Py_ssize_t *size)
-{
-    if (RB_LIKELY(PyUnicode_IS_COMPACT_ASCII(key))) {
-        *size = PyUnicode_GET_LENGTH(key);
-        return rb_ascii(key);
-    }
-    return (const uint8_t *)PyUnicode_AsUTF8AndSize(key, size); /* NULL for a lone surrogate */
-}
 
 /* Whether `path` is what `key` means in the object `parent`: the same text, if not the same str. */
 static int is_path_of(const rb_json *j, const rb_path *path, uint32_t parent, const uint8_t *key, size_t size)
@@ -54,7 +48,7 @@ static int64_t RB_COLD locate_by_text(rb_column *c, uint32_t parent, PyObject *k
 {
     rb_json *j = c->json;
     Py_ssize_t size;
-    const uint8_t *bytes = PyUnicode_CheckExact(key) ? key_bytes(key, &size) : NULL;
+    const uint8_t *bytes = rb_key_text(key, &size);
     if (!bytes)
         return -1;
     int64_t found = rb_json_guess(j);
@@ -73,8 +67,8 @@ static inline int is_key_of(const rb_json *j, int64_t index, uint32_t parent, co
     return index < j->count && j->paths[index].key == key && j->paths[index].parent == parent;
 }
 
-/* The path that `key` leads to from the object `parent`; -1 for a key that is the reference's. */
-static inline int64_t locate(rb_column *c, uint32_t parent, PyObject *key)
+/* The path that `key` leads to from the object `parent`. */
+static RB_INLINE int find_place(rb_encoder *e, sink c, object parent, PyObject *key, place *at)
 {
     rb_json *j = c->json;
     int64_t found = rb_json_guess(j);
@@ -89,26 +83,40 @@ static inline int64_t locate(rb_column *c, uint32_t parent, PyObject *key)
         rb_json_met(j, (uint32_t)found);
     }
     j->last = (uint32_t)found;
-    return found;
+    *at = &j->paths[found];
+    return 0;
 }
 
-/* What the type says of a path, asked once.  Without an answer it stays unknown. */
-static int RB_COLD learn_rule(rb_encoder *e, rb_column *c, uint32_t index)
+/* --- rules -------------------------------------------------------------------------------------------- */
+
+static inline uint32_t index_of(const rb_column *c, const rb_path *path)
 {
-    rb_path *path = &c->json->paths[index];
-    PyObject *rule = NULL;
+    return (uint32_t)(path - c->json->paths);
+}
+
+/* Asked once for each path, the typed ones excepted.  Without an answer it stays unknown. */
+static rb_rule RB_COLD learn_rule(rb_encoder *e, rb_column *c, rb_path *path)
+{
+    const rb_node *typed = NULL;
+    rb_rule rule = RB_RULE_DYNAMIC;
     if (c->node->rules) {
         const char *text = (const char *)c->json->names.start + path->name;
         PyObject *name = PyUnicode_DecodeUTF8(text, path->name_size, NULL);
-        e->calls++;
-        rule = name ? PyObject_CallMethodOneArg(c->node->rules, rb_py.s_resolve, name) : NULL;
+        rule = name ? rb_ask_rules(e, c->node, name, &typed) : RB_RULE_UNKNOWN;
         Py_XDECREF(name);
-        if (!rule)
-            return -1;
     }
-    path->rule = rule == Py_False ? RB_RULE_SKIPPED : RB_RULE_DYNAMIC;
-    Py_XDECREF(rule);
-    return 0;
+    path->rule = (uint8_t)rule;
+    return rule;
+}
+
+static inline rb_rule rule_of(rb_encoder *e, sink c, place at, const rb_node **typed)
+{
+    rb_rule rule = at->rule;
+    if (RB_UNLIKELY(rule == RB_RULE_UNKNOWN))
+        rule = learn_rule(e, c, at);
+    if (RB_UNLIKELY(rule == RB_RULE_TYPED))
+        *typed = c->json->typed[index_of(c, at)]->node;
+    return rule;
 }
 
 /* --- values ----------------------------------------------------------------------------------------- */
@@ -121,38 +129,12 @@ static inline int is_taken(const rb_column *c, const rb_path *path)
     return path->waiting && c->json->waiting[path->waiting - 1].row == c->count;
 }
 
-/* Tag and number of the commonest leaves; 1 = not one of them. */
-static inline int leaf_of(const rb_encoder *e, PyObject *value, uint8_t *tag, uint64_t *word)
-{
-    PyTypeObject *type = Py_TYPE(value);
-    if (type == &PyUnicode_Type) {
-        *tag = RB_TAG_STRING;
-        return e->json == RB_JSON_TEXT && rb_date_like(value);
-    }
-    if (type == &PyLong_Type) {
-        int negative;
-        *tag = RB_TAG_INT64;
-        if (!rb_long_parts(value, word, &negative) || *word >> 63)
-            return 1;
-        *word = negative ? 0 - *word : *word;
-        return 0;
-    }
-    if (type == &PyFloat_Type) {
-        *tag = RB_TAG_FLOAT64;
-        *word = rb_float_bits(value);
-        return e->json == RB_JSON_TEXT && !isfinite(PyFloat_AS_DOUBLE(value));
-    }
-    *tag = RB_TAG_BOOL;
-    *word = value == Py_True;
-    return type != &PyBool_Type;
-}
-
 /* The value of a leaf, without its tag. */
-static inline int put_leaf_value(rb_buffer *out, PyObject *value, uint8_t tag, uint64_t word)
+static inline int put_leaf_value(rb_buffer *out, PyObject *value, rb_leaf leaf)
 {
-    if (tag == RB_TAG_STRING)
+    if (leaf.tag == RB_TAG_STRING)
         return rb_put_str(out, value);
-    return tag == RB_TAG_BOOL ? rb_put(out, &word, 1) : rb_put(out, &word, 8);
+    return leaf.tag == RB_TAG_BOOL ? rb_put(out, &leaf.word, 1) : rb_put(out, &leaf.word, 8);
 }
 
 /* Count a value that is in `fast` now, after NULL for the documents that had none.  The value comes before
@@ -188,52 +170,47 @@ static inline rb_column *fast_of(const rb_column *c, rb_path *path, uint8_t sort
     return path->active ? find_fast(c, path, sort) : NULL;
 }
 
-/* A leaf whose type the column has had before: only what differs from row to row is written. */
-static inline int put_fast(rb_column *c, rb_path *path, PyObject *value, uint8_t tag, uint64_t word)
+/* Whether the column of the path has had leaves of this type, and had one last. */
+static RB_INLINE int is_ready(sink c, place at, uint8_t tag)
 {
-    rb_buffer *out = &path->fast->out;
+    return at->fast && at->fast_sort == tag;
+}
+
+/* Only what differs from row to row is written. */
+static RB_INLINE int put_ready(rb_encoder *e, sink c, place at, PyObject *value, rb_leaf leaf)
+{
+    rb_buffer *out = &at->fast->out;
     size_t before = rb_size(out);
-    if (put_leaf_value(out, value, tag, word))
+    if (put_leaf_value(out, value, leaf))
         return -1;
     c->json->grown += rb_size(out) - before + 1;
     RB_FETCH_COLUMN(out);
-    return put_member(c, path);
+    return put_member(c, at);
 }
 
 /* The value that begins at `at` in the scratch buffer, type tag and all. */
-static int put_scratch(rb_column *c, uint32_t index, size_t at)
+static int put_scratch(rb_column *c, rb_path *path, size_t at)
 {
     rb_buffer *scratch = &c->block->scratch;
-    rb_path *path = &c->json->paths[index];
     const uint8_t *value = scratch->start + at;
     rb_reader r = {value, scratch->p};
-    if (RB_UNLIKELY(path->usual && !path->active) && rb_json_begin(c, index))
+    if (RB_UNLIKELY(path->usual && !path->active) && rb_json_begin(c, index_of(c, path)))
         return -1;
     if (RB_UNLIKELY(is_taken(c, path)))
         return -1;
     if (!path->active)
-        return rb_json_wait(c, index, value, (size_t)(r.end - value));
+        return rb_json_wait(c, index_of(c, path), value, (size_t)(r.end - value));
     return rb_json_take_value(path, c->count, &r);
 }
 
-static int put_leaf(rb_column *c, uint32_t index, PyObject *value, uint8_t tag, uint64_t word)
-{
-    rb_path *path = &c->json->paths[index];
-    if (fast_of(c, path, tag))
-        return put_fast(c, path, value, tag, word);
-    rb_buffer *scratch = &c->block->scratch;
-    size_t at = rb_size(scratch);
-    int failed = rb_put(scratch, &tag, 1) || put_leaf_value(scratch, value, tag, word) || put_scratch(c, index, at);
-    scratch->p = scratch->start + at;
-    return failed;
-}
-
-/* By way of RowBinary, with the type tag in front. */
-static int put_natural(rb_encoder *e, rb_column *c, uint32_t index, PyObject *value)
+/* A value of a sort that the path has not had before, by way of RowBinary, with the type tag in front. */
+static int put_new(rb_encoder *e, rb_column *c, rb_path *path, PyObject *value, rb_leaf leaf)
 {
     rb_buffer *scratch = &c->block->scratch;
     size_t at = rb_size(scratch);
-    int failed = rb_write_dynamic(e, scratch, value, rb_inner_limits(c->node)) || put_scratch(c, index, at);
+    int failed = leaf.tag ? rb_put(scratch, &leaf.tag, 1) || put_leaf_value(scratch, value, leaf)
+                          : rb_write_dynamic(e, scratch, value, rb_inner_limits(c->node));
+    failed = failed || put_scratch(c, path, at);
     scratch->p = scratch->start + at;
     return failed;
 }
@@ -287,32 +264,9 @@ static inline int put_elements(rb_column *c, rb_path *path, PyObject *list, uint
     return put_member(c, path);
 }
 
-/* Array(JSON) where there has been one before. */
-static int put_objects(rb_encoder *e, rb_column *c, uint32_t index, PyObject *list)
-{
-    rb_column *array = c->json->paths[index].fast, *objects = array->child;
-    Py_ssize_t count = PyList_GET_SIZE(list);
-    int failed = 0;
-    e->depth++;
-    for (Py_ssize_t i = 0; i < count && !failed; i++) {
-        PyObject *item = Py_NewRef(PyList_GET_ITEM(list, i));
-        failed = !rb_is_object(e, item) || put_document(e, objects, item);
-        objects->count += !failed;
-        Py_DECREF(item);
-        failed = failed || PyList_GET_SIZE(list) != count; /* Python code may have run */
-    }
-    e->depth--;
-    uint64_t end = objects->count;
-    if (failed || rb_put(&array->out, &end, 8))
-        return -1;
-    c->json->grown += 8 + 1;
-    return put_member(c, &c->json->paths[index]);
-}
-
 /* A list of one type, of which the path has had some before; 1 = not me. */
-static int put_list(rb_encoder *e, rb_column *c, uint32_t index, PyObject *list)
+static int put_list(rb_encoder *e, rb_column *c, rb_path *path, PyObject *list)
 {
-    rb_path *path = &c->json->paths[index];
     uint8_t tag = path->active && e->depth < RB_MAX_DEPTH ? rb_list_tag(e, list) : 0;
     if (!tag || !fast_of(c, path, LIST | tag))
         return 1;
@@ -326,105 +280,80 @@ static int put_list(rb_encoder *e, rb_column *c, uint32_t index, PyObject *list)
     case RB_TAG_BOOL:
         return put_elements(c, path, list, RB_TAG_BOOL);
     default:
-        return put_objects(e, c, index, list);
+        return put_objects(e, c, path, list);
     }
 }
 
-/* --- documents -------------------------------------------------------------------------------------- */
+/* --- what else the walk asks for ---------------------------------------------------------------------- */
 
-static int put_typed(rb_encoder *e, rb_column *c, rb_column *typed, PyObject *value)
+static inline const rb_node *node_of(sink c)
 {
+    return c->node;
+}
+
+static inline int put_other(rb_encoder *e, sink c, place at, PyObject *value, rb_leaf leaf)
+{
+    int put = 1;
+    if (PyList_CheckExact(value))
+        put = put_list(e, c, at, value);
+    else if (leaf.tag && at->active && find_fast(c, at, leaf.tag))
+        put = put_ready(e, c, at, value, leaf);
+    return put <= 0 ? put : put_new(e, c, at, value, leaf);
+}
+
+static inline int put_typed(rb_encoder *e, sink c, place at, const rb_node *type, PyObject *value)
+{
+    rb_column *typed = c->json->typed[index_of(c, at)];
     if (typed->count > c->count)
         return -1; /* two keys lead to one path */
-    if (e->json == RB_JSON_TEXT && !rb_stays_itself(typed->node, value))
-        return -1; /* coercion is the reference's */
-    if (value == Py_None && !rb_takes_null(typed->node))
-        return 0;
     return rb_column_put(e, typed, value);
 }
 
-/* Every other value; the caller holds key and value. */
-static int put_rare(rb_encoder *e, rb_column *c, uint32_t index, PyObject *value, uint64_t *count)
+/* A path knows the object it was found in: there is nothing to keep up. */
+static inline int enter(rb_encoder *e, sink c, place at, object *inner)
 {
-    rb_json *j = c->json;
-    uint32_t rule = j->paths[index].rule;
-    if (rule == RB_RULE_SKIPPED)
-        return 0;
-    if (rule == RB_RULE_TYPED)
-        return put_typed(e, c, j->typed[index], value);
-    if (PyDict_CheckExact(value)) {
-        if (e->depth >= RB_MAX_DEPTH)
-            return -1;
-        e->depth++;
-        int failed = walk(e, c, index, value, count);
-        e->depth--;
-        return failed;
-    }
-    if (value == Py_None)
-        return 0;
-    /* In shared data an array of text mode has no memory: the reference knows. */
-    if (e->json == RB_JSON_TEXT && *count >= c->node->max_paths && PyList_CheckExact(value))
-        return -1;
-    if (!rb_is_leaf(e, value))
-        return -1;
-    ++*count;
-    int put = PyList_CheckExact(value) ? put_list(e, c, index, value) : 1;
-    return put <= 0 ? put : put_natural(e, c, index, value);
-}
-
-static int walk(rb_encoder *e, rb_column *c, uint32_t parent, PyObject *dict, uint64_t *count)
-{
-    rb_json *j = c->json;
-    PyObject *key, *value;
-    rb_items items;
-    rb_items_open(e, &items, dict);
-    while (rb_items_next(&items, &key, &value)) {
-        uint8_t tag;
-        uint64_t word = 0;
-        int64_t index = locate(c, parent, key);
-        if (RB_UNLIKELY(index < 0))
-            return -1;
-        rb_path *path = &j->paths[index];
-        int rare = leaf_of(e, value, &tag, &word);
-        if (RB_LIKELY(!rare && path->fast && path->fast_sort == tag)) {
-            ++*count; /* no Python code runs here */
-            if (RB_UNLIKELY(put_fast(c, path, value, tag, word)))
-                return -1;
-            continue;
-        }
-        if (RB_UNLIKELY(path->rule == RB_RULE_UNKNOWN)) {
-            Py_INCREF(value);
-            int failed = learn_rule(e, c, (uint32_t)index);
-            Py_DECREF(value);
-            if (failed || !rb_items_intact(e, &items))
-                return -1;
-        }
-        if (!rare && path->rule == RB_RULE_DYNAMIC) {
-            ++*count;
-            if (put_leaf(c, (uint32_t)index, value, tag, word) || !rb_items_intact(e, &items))
-                return -1; /* a type may have been met for the first time */
-            continue;
-        }
-        Py_INCREF(value);
-        int failed = put_rare(e, c, (uint32_t)index, value, count);
-        Py_DECREF(value);
-        if (RB_UNLIKELY(failed || !rb_items_intact(e, &items)))
-            return -1;
-    }
+    *inner = index_of(c, at);
     return 0;
 }
 
-static int put_document(rb_encoder *e, rb_column *c, PyObject *dict)
+static inline void leave(rb_encoder *e, object outer, object inner, PyObject *dict)
 {
-    uint64_t count = 0;
-    if (e->depth >= RB_MAX_DEPTH || rb_json_touch(c) || rb_gauge(c->block, 8))
-        return -1;
+}
+
+#include "walk_json.h"
+
+/* --- documents -------------------------------------------------------------------------------------- */
+
+/* Array(JSON) where there has been one before. */
+static int put_objects(rb_encoder *e, rb_column *c, rb_path *path, PyObject *list)
+{
+    rb_column *array = path->fast, *objects = array->child;
     e->depth++;
+    int failed = walk_list(e, objects, list);
+    e->depth--;
+    uint64_t end = objects->count;
+    if (failed || rb_put(&array->out, &end, 8))
+        return -1;
+    c->json->grown += 8 + 1;
+    return put_member(c, path);
+}
+
+/* A document; the caller counts. */
+static int put_paths(rb_encoder *e, rb_column *c, PyObject *dict)
+{
+    if (rb_json_touch(c) || rb_gauge(c->block, 8))
+        return -1;
     e->document++;
     c->json->grown = 0;
-    int failed = walk(e, c, RB_NO_PATH, dict, &count) || rb_json_end(c) || rb_gauge(c->block, c->json->grown);
+    int failed = walk_document(e, c, RB_NO_PATH, dict) < 0 || rb_json_end(c) || rb_gauge(c->block, c->json->grown);
     e->document--;
-    e->depth--;
+    return failed;
+}
+
+static int put_document(rb_encoder *e, sink c, PyObject *dict)
+{
+    int failed = put_paths(e, c, dict);
+    c->count += !failed;
     return failed;
 }
 
@@ -432,16 +361,12 @@ static int put_document(rb_encoder *e, rb_column *c, PyObject *dict)
 int rb_put_json(rb_encoder *e, rb_column *c, PyObject *value)
 {
     size_t count = c->count, size = c->block->size;
-    int depth = e->depth, document = e->document;
     if (!PyDict_CheckExact(value) || c->node->defaults)
         return rb_put_by_way_of_row(e, c, value);
-    if (RB_LIKELY(!put_document(e, c, value)))
+    if (RB_LIKELY(!put_paths(e, c, value)))
         return 0;
-    if (document || (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception)))
+    if (e->document || rb_drop_error())
         return -1;
-    PyErr_Clear();
-    e->depth = depth;
-    e->document = document;
     c->block->size = size;
     return rb_column_cut(c, count) ? -1 : rb_put_by_way_of_row(e, c, value);
 }

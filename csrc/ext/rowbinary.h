@@ -54,7 +54,9 @@ struct rb_node {
     const rb_node **children;
     PyObject *py;        /* the Node; borrowed, it owns this struct */
     PyObject *zone;      /* time zone name or NULL; strong */
+    PyObject *tz;        /* the zone itself, once a value was read; strong */
     PyObject *labels;    /* Enum: dict label -> number; strong */
+    int named;           /* a Tuple whose elements have names */
     PyObject *rules;     /* JSON with typed paths or SKIP: JsonRules; strong; NULL when plain */
     PyObject *paths;     /* its dict path -> Node | bool; strong */
     uint32_t max_paths, max_types; /* JSON limits */

@@ -1,12 +1,35 @@
-/* JSON cells from dicts: the walk that flattens a document into paths.
+/* JSON cells from dicts: paths and values one after the other, the sink of walk_json.h for RowBinary.
  *
  * Everything unusual (JSON text, other mappings, typed values, keys that are no plain str, paths
  * that collide) makes the walk give up; the cell is then written by the reference. */
-#include "dict_items.h"
+#include "json_values.h"
 #include "trail.h"
-#include "write_scalar.h"
 
-static int walk(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits, rb_trail *trail);
+/* What is the same for all of a document. */
+typedef struct {
+    const rb_node *node;
+    const PyObject *rules; /* of the node, NULL for none */
+    rb_limits limits;      /* of the objects in its arrays */
+    rb_trail *trail;
+} scope;
+
+typedef struct {
+    rb_buffer *out;
+    const scope *scope;
+} sink;
+
+typedef struct {
+    rb_trail *trail; /* NULL for none, as with rules or when offsets are noted */
+    size_t prefix;   /* where the path of the object ends in the prefix */
+} object;
+
+typedef struct {
+    rb_step *step;       /* NULL for a key that is not remembered */
+    const uint8_t *text; /* the path of the step, or the key */
+    Py_ssize_t size;
+} place;
+
+static int put_document(rb_encoder *e, sink to, PyObject *dict);
 
 /* --- paths ----------------------------------------------------------------------------------------- */
 
@@ -30,19 +53,6 @@ static int RB_COLD grow_offsets(rb_encoder *e)
     e->offsets = moved;
     e->offset_room = room;
     return 0;
-}
-
-/* The UTF-8 of an exact str key.  NULL for a lone surrogate. */
-static inline const uint8_t *key_bytes(PyObject *key, Py_ssize_t *size)
-{
-    if (RB_LIKELY(PyUnicode_IS_COMPACT_ASCII(key))) {
-        *size = PyUnicode_GET_LENGTH(key);
-        return rb_ascii(key);
-    }
-    Py_ssize_t wide = 0; /* the address of `size` would keep that in memory */
-    const char *text = PyUnicode_AsUTF8AndSize(key, &wide);
-    *size = wide;
-    return (const uint8_t *)text;
 }
 
 /* prefix + key as the path of the next value, with room for `more` bytes behind it. */
@@ -76,165 +86,106 @@ static int push_prefix(rb_encoder *e, const uint8_t *key, size_t size)
     return 0;
 }
 
-/* --- the walk --------------------------------------------------------------------------------------- */
-
-/* What the type says of this path: 1 and *typed when declared, 0 when skipped, 2 when dynamic. */
-static int resolve(rb_encoder *e, const rb_node *node, PyObject *key, const uint8_t *bytes, Py_ssize_t size,
-                   const rb_node **typed)
-{
-    PyObject *path, *rule;
-    if (e->prefix_size != e->prefix_start) {
-        if (push_prefix(e, bytes, (size_t)size))
-            return -1;
-        e->prefix_size -= (size_t)size + 1;
-        path = PyUnicode_DecodeUTF8((const char *)e->prefix + e->prefix_start,
-                                    (Py_ssize_t)(e->prefix_size - e->prefix_start) + size, NULL);
-    } else {
-        path = Py_NewRef(key);
-    }
-    if (!path)
-        return -1;
-    e->calls++;
-    rule = Py_XNewRef(PyDict_GetItemWithError(node->paths, path));
-    if (!rule && !PyErr_Occurred())
-        rule = PyObject_CallMethodOneArg(node->rules, rb_py.s_resolve, path);
-    Py_DECREF(path);
-    if (!rule)
-        return -1;
-    int answer = rule == Py_False ? 0 : rule == Py_True ? 2 : 1;
-    if (answer == 1) {
-        *typed = rb_node_of(rule);
-        answer = *typed ? 1 : -1;
-    }
-    Py_DECREF(rule); /* the rules keep typed nodes alive */
-    return answer;
-}
-
-int rb_takes_null(const rb_node *node)
-{
-    if (node->op == RB_OP_LOW_CARDINALITY)
-        node = node->children[0];
-    return node->op == RB_OP_NULLABLE || node->op == RB_OP_VARIANT || node->op == RB_OP_DYNAMIC;
-}
-
-/* Whether text mode stores this JSON value in a typed path as it is. */
-int rb_stays_itself(const rb_node *typed, PyObject *value)
-{
-    while (typed->op == RB_OP_NULLABLE || typed->op == RB_OP_LOW_CARDINALITY)
-        typed = typed->children[0];
-    switch (typed->op) {
-    case RB_OP_STRING:
-        return PyUnicode_CheckExact(value);
-    case RB_OP_FLOAT64:
-        return PyFloat_CheckExact(value) && isfinite(PyFloat_AS_DOUBLE(value));
-    case RB_OP_BOOL:
-        return PyBool_Check(value);
-    default:
-        return typed->op >= RB_OP_INT8 && typed->op <= RB_OP_UINT256 && PyLong_CheckExact(value);
-    }
-}
-
-static int write_typed(rb_encoder *e, rb_buffer *out, const rb_node *typed, PyObject *value, const uint8_t *key,
-                       Py_ssize_t size)
-{
-    if (e->json == RB_JSON_TEXT && !rb_stays_itself(typed, value))
-        return -1; /* coercion is the reference's */
-    if (value == Py_None && !rb_takes_null(typed))
-        return 0;
-    if (put_path(e, out, key, (size_t)size, 0))
-        return -1;
-    e->paths++;
-    size_t prefix = e->prefix_size;
-    int failed = rb_write_value(e, out, typed, value);
-    e->prefix_size = prefix;
-    return failed;
-}
-
-static int walk_nested(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits,
-                       const uint8_t *key, Py_ssize_t size, rb_trail *trail)
-{
-    size_t prefix = e->prefix_size;
-    if (e->depth >= RB_MAX_DEPTH || push_prefix(e, key, (size_t)size))
-        return -1;
-    e->nested = 1;
-    e->depth++;
-    int failed = walk(e, out, node, dict, limits, trail);
-    e->depth--;
-    e->prefix_size = prefix;
-    return failed;
-}
-
-/* Types that can neither be an object nor stand for null: these are leaves for sure. */
-int rb_is_leaf(const rb_encoder *e, PyObject *value)
-{
-    PyTypeObject *type = Py_TYPE(value);
-    if (type == &PyFloat_Type)
-        return e->json != RB_JSON_TEXT || isfinite(PyFloat_AS_DOUBLE(value));
-    return type == &PyUnicode_Type || type == &PyLong_Type || type == &PyBool_Type || type == &PyList_Type ||
-           rb_is_rare_leaf(value);
-}
-
 /* The path of the next value, with room for `more` bytes behind it: from the step, if there is one. */
-static inline int put_path_of(rb_encoder *e, rb_buffer *out, const rb_step *step, const uint8_t *key, Py_ssize_t size,
-                              size_t more)
+static inline int put_path_of(rb_encoder *e, rb_buffer *out, place at, size_t more)
 {
-    if (!step)
-        return put_path(e, out, key, (size_t)size, more);
+    if (!at.step)
+        return put_path(e, out, at.text, (size_t)at.size, more);
     if (rb_need(out, RB_PATH_ROOM + more))
         return -1;
     uint8_t *p = out->p;
-    memcpy(p, step->path, RB_PATH_ROOM / 2); /* copies of a known size are a few moves */
-    if (RB_UNLIKELY(step->size > RB_PATH_ROOM / 2))
-        memcpy(p + RB_PATH_ROOM / 2, step->path + RB_PATH_ROOM / 2, RB_PATH_ROOM / 2);
-    out->p = p + step->size;
+    memcpy(p, at.text, RB_PATH_ROOM / 2); /* copies of a known size are a few moves */
+    if (RB_UNLIKELY(at.size > RB_PATH_ROOM / 2))
+        memcpy(p + RB_PATH_ROOM / 2, at.text + RB_PATH_ROOM / 2, RB_PATH_ROOM / 2);
+    out->p = p + at.size;
     return 0;
 }
 
-/* Path and value of the commonest leaves with one check of the room; 1 = not one of them.
- * No Python code runs here, so what the walk has borrowed stays alive. */
-static inline int put_leaf(rb_encoder *e, rb_buffer *out, PyObject *value, const rb_step *step, const uint8_t *key,
-                           Py_ssize_t size)
+/* --- what the walk asks for --------------------------------------------------------------------------- */
+
+static inline const rb_node *node_of(sink to)
 {
-    PyTypeObject *type = Py_TYPE(value);
-    uint64_t word;
-    uint8_t tag;
-    if (type == &PyUnicode_Type) {
-        if (!PyUnicode_IS_COMPACT_ASCII(value) || (e->json == RB_JSON_TEXT && rb_date_like(value)))
-            return 1;
-        size_t length = (size_t)PyUnicode_GET_LENGTH(value);
-        if (RB_UNLIKELY(length > (size_t)RB_MAX_STRING) || put_path_of(e, out, step, key, size, length + RB_TEXT_ROOM))
+    return to.scope->node;
+}
+
+static RB_INLINE int find_place(rb_encoder *e, sink to, object in, PyObject *key, place *at)
+{
+    at->step = in.trail ? rb_trail_step(e, in.trail, key) : NULL;
+    if (RB_LIKELY(at->step != NULL)) {
+        at->text = at->step->path;
+        at->size = at->step->size;
+        e->dotted |= at->step->dotted;
+        return 0;
+    }
+    at->text = rb_key_text(key, &at->size);
+    if (RB_UNLIKELY(!at->text))
+        return -1;
+    e->dotted |= rb_has_dot(at->text, (size_t)at->size);
+    return 0;
+}
+
+/* Every leaf that no rule is about. */
+static inline int is_ready(sink to, place at, uint8_t tag)
+{
+    return at.step || !to.scope->rules;
+}
+
+/* A text that is not ASCII. */
+static int RB_COLD put_wide(rb_encoder *e, rb_buffer *out, place at, PyObject *text)
+{
+    if (put_path_of(e, out, at, 1))
+        return -1;
+    *out->p++ = RB_TAG_STRING;
+    return rb_put_wide_str(out, text);
+}
+
+/* Path and value with one check of the room. */
+static RB_INLINE int put_ready(rb_encoder *e, sink to, place at, PyObject *value, rb_leaf leaf)
+{
+    rb_buffer *out = to.out;
+    if (leaf.tag == RB_TAG_STRING) {
+        if (RB_UNLIKELY(!PyUnicode_IS_COMPACT_ASCII(value)))
+            return put_wide(e, out, at, value);
+        size_t size = (size_t)PyUnicode_GET_LENGTH(value);
+        if (RB_UNLIKELY(size > (size_t)RB_MAX_STRING) || put_path_of(e, out, at, size + RB_TEXT_ROOM))
             return -1;
         uint8_t *p = out->p;
         *p++ = RB_TAG_STRING;
-        p = rb_put_varint(p, length);
-        rb_copy_ascii(p, rb_ascii(value), length);
-        out->p = p + length;
+        p = rb_put_varint(p, size);
+        rb_copy_ascii(p, rb_ascii(value), size);
+        out->p = p + size;
         return 0;
     }
-    if (type == &PyLong_Type) {
-        int negative;
-        if (!rb_long_parts(value, &word, &negative) || word >> 63)
-            return 1;
-        word = negative ? 0 - word : word;
-        tag = RB_TAG_INT64;
-    } else if (type == &PyFloat_Type) {
-        if (e->json == RB_JSON_TEXT && !isfinite(PyFloat_AS_DOUBLE(value)))
-            return 1;
-        word = rb_float_bits(value);
-        tag = RB_TAG_FLOAT64;
-    } else if (type == &PyBool_Type) {
-        word = value == Py_True;
-        tag = RB_TAG_BOOL;
-    } else {
-        return 1;
-    }
-    if (put_path_of(e, out, step, key, size, 9))
+    if (put_path_of(e, out, at, 9))
         return -1;
     uint8_t *p = out->p;
-    *p = tag;
-    memcpy(p + 1, &word, 8);
-    out->p = p + (tag == RB_TAG_BOOL ? 2 : 9);
+    *p = leaf.tag;
+    memcpy(p + 1, &leaf.word, 8);
+    out->p = p + (leaf.tag == RB_TAG_BOOL ? 2 : 9);
     return 0;
+}
+
+/* Asked anew in each document: the rules remember paths.  There is no trail, so `at` has the key. */
+static rb_rule ask_rules(rb_encoder *e, const rb_node *node, place at, const rb_node **typed)
+{
+    if (push_prefix(e, at.text, (size_t)at.size))
+        return RB_RULE_UNKNOWN;
+    e->prefix_size -= (size_t)at.size + 1;
+    PyObject *path = PyUnicode_DecodeUTF8((const char *)e->prefix + e->prefix_start,
+                                          (Py_ssize_t)(e->prefix_size - e->prefix_start) + at.size, NULL);
+    rb_rule rule = path ? rb_ask_rules(e, node, path, typed) : RB_RULE_UNKNOWN;
+    Py_XDECREF(path);
+    return rule;
+}
+
+static inline rb_rule rule_of(rb_encoder *e, sink to, place at, const rb_node **typed)
+{
+    return to.scope->rules ? ask_rules(e, to.scope->node, at, typed) : RB_RULE_DYNAMIC;
+}
+
+static inline int put_typed(rb_encoder *e, sink to, place at, const rb_node *typed, PyObject *value)
+{
+    return put_path_of(e, to.out, at, 0) || rb_write_value(e, to.out, typed, value) ? -1 : 0;
 }
 
 /* The trail of the objects in a list: lists of other things need none. */
@@ -243,83 +194,44 @@ static inline rb_trail *trail_of_items(rb_step *step, PyObject *list)
     return PyList_GET_SIZE(list) && PyDict_CheckExact(PyList_GET_ITEM(list, 0)) ? rb_trail_of(&step->items) : NULL;
 }
 
-/* Every other value; the caller holds key and value. */
-static int walk_rare(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *key, PyObject *value,
-                     rb_limits limits, rb_step *step)
+static inline int put_other(rb_encoder *e, sink to, place at, PyObject *value, rb_leaf leaf)
 {
-    Py_ssize_t size;
-    const uint8_t *bytes = key_bytes(key, &size);
-    if (node->rules) {
-        const rb_node *typed = NULL;
-        int rule = resolve(e, node, key, bytes, size, &typed);
-        if (rule <= 0)
-            return rule;
-        if (rule == 1)
-            return write_typed(e, out, typed, value, bytes, size);
-    }
-    if (PyDict_CheckExact(value))
-        return walk_nested(e, out, node, value, limits, bytes, size, step ? rb_trail_of(&step->object) : NULL);
-    if (value == Py_None)
-        return 0;
-    if (PyList_CheckExact(value)) {
-        /* In shared data an array of text mode has no memory: the reference knows. */
-        if (e->json == RB_JSON_TEXT && e->paths >= node->max_paths)
-            return -1;
-        limits.trail = step ? trail_of_items(step, value) : NULL;
-    }
-    if (!rb_is_leaf(e, value) || put_path_of(e, out, step, bytes, size, 0))
-        return -1;
-    e->paths++;
-    return rb_write_dynamic(e, out, value, limits);
+    rb_limits limits = to.scope->limits;
+    if (at.step && PyList_CheckExact(value))
+        limits.trail = trail_of_items(at.step, value);
+    return put_path_of(e, to.out, at, 0) || rb_write_dynamic(e, to.out, value, limits) ? -1 : 0;
 }
 
-/* Of a key that is not remembered. */
-static int put_new_leaf(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *key, PyObject *value)
+static inline object open_object(const rb_encoder *e, rb_trail *trail)
 {
-    Py_ssize_t size;
-    const uint8_t *bytes = PyUnicode_CheckExact(key) ? key_bytes(key, &size) : NULL;
-    if (RB_UNLIKELY(!bytes))
-        return -1;
-    e->dotted |= rb_has_dot(bytes, (size_t)size);
-    return node->rules ? 1 : put_leaf(e, out, value, NULL, bytes, size);
+    return (object){rb_trail_open(trail), e->prefix_size};
 }
 
-/* The items of an object.  With a trail there are no rules, and no offsets to be noted. */
-static int walk(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits, rb_trail *trail)
+static inline int enter(rb_encoder *e, sink to, place at, object *inner)
 {
-    PyObject *key, *value;
-    rb_items items;
-    rb_items_open(e, &items, dict);
-    trail = rb_trail_open(trail);
-    while (rb_items_next(&items, &key, &value)) {
-        rb_step *step = trail ? rb_trail_step(e, trail, key) : NULL;
-        int failed;
-        if (RB_LIKELY(step != NULL)) {
-            e->dotted |= step->dotted;
-            failed = put_leaf(e, out, value, step, NULL, 0);
-        } else {
-            failed = put_new_leaf(e, out, node, key, value);
-        }
-        if (RB_LIKELY(failed == 0)) {
-            e->paths++;
-        } else {
-            Py_INCREF(key);
-            Py_INCREF(value);
-            failed = failed < 0 || walk_rare(e, out, node, key, value, limits, step);
-            Py_DECREF(value);
-            Py_DECREF(key);
-            if (failed || !rb_items_intact(e, &items))
-                return -1;
-        }
-    }
-    rb_trail_close(trail, items.size);
+    size_t before = e->prefix_size - e->prefix_start;
+    size_t known = at.step ? 1 + before : 0;
+    if (push_prefix(e, at.text + known, (size_t)at.size - known))
+        return -1;
+    e->nested = 1;
+    *inner = open_object(e, at.step ? rb_trail_of(&at.step->object) : NULL);
     return 0;
 }
 
-/* The number of paths stands first and is known last: one byte is kept free for it. */
-static int put_count(rb_encoder *e, rb_buffer *out, size_t at, size_t first)
+static inline void leave(rb_encoder *e, object outer, object inner, PyObject *dict)
 {
-    unsigned more = rb_varint_size(e->paths) - 1;
+    e->prefix_size = outer.prefix;
+    rb_trail_close(inner.trail, PyDict_GET_SIZE(dict));
+}
+
+#include "walk_json.h"
+
+/* --- documents ---------------------------------------------------------------------------------------- */
+
+/* The number of paths stands first and is known last: one byte is kept free for it. */
+static int put_count(rb_encoder *e, rb_buffer *out, size_t at, size_t first, uint64_t paths)
+{
+    unsigned more = rb_varint_size(paths) - 1;
     if (more) {
         if (rb_need(out, more))
             return -1;
@@ -328,91 +240,59 @@ static int put_count(rb_encoder *e, rb_buffer *out, size_t at, size_t first)
         for (size_t i = first; i < e->offset_count; i++)
             e->offsets[i] += more;
     }
-    rb_put_varint(out->start + at, e->paths);
+    rb_put_varint(out->start + at, paths);
     return 0;
 }
 
 /* Number of paths, paths and values; whether two paths could be equal is found on the way. */
-static int write_paths(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits,
-                       rb_trail *trail)
+static int write_paths(rb_encoder *e, sink to, PyObject *dict)
 {
     size_t first = e->offset_count;
-    if (rb_need(out, 1))
+    if (rb_need(to.out, 1))
         return -1;
-    size_t at = rb_size(out);
-    out->p++;
-    e->paths = 0;
+    size_t at = rb_size(to.out);
+    to.out->p++;
     e->dotted = e->nested = 0;
-    e->depth++;
-    int failed = walk(e, out, node, dict, limits, e->recording ? NULL : trail) || put_count(e, out, at, first);
-    e->depth--;
-    return failed ? -1 : 0;
+    object top = open_object(e, e->recording ? NULL : to.scope->trail);
+    int64_t paths = walk_document(e, to, top, dict);
+    rb_trail_close(top.trail, PyDict_GET_SIZE(dict));
+    return paths < 0 ? -1 : put_count(e, to.out, at, first, (uint64_t)paths);
 }
 
-/* One document.  `node` brings the rules, if any. */
-static int write_document(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits,
-                          rb_trail *trail)
+/* One document, whose paths begin where the prefix ends. */
+static RB_INLINE int write_document(rb_encoder *e, sink to, PyObject *dict)
 {
-    size_t before = rb_size(out);
+    size_t before = rb_size(to.out);
     size_t first = e->offset_count;
     int recording = e->recording;
-    int failed = write_paths(e, out, node, dict, limits, trail);
+    int failed = write_paths(e, to, dict);
     /* Only a dotted key beside a nested object can make two paths equal.  Then the places of the paths
      * are needed; documents in arrays of such a document note them at once, or each level would
      * double the work. */
     int risky = !failed && e->dotted && e->nested;
     if (risky && !recording) {
-        out->p = out->start + before;
+        to.out->p = to.out->start + before;
         e->recording = 1;
-        failed = write_paths(e, out, node, dict, limits, trail);
+        failed = write_paths(e, to, dict);
     }
     if (risky && !failed)
-        failed = rb_paths_collide(e, out, first);
+        failed = rb_paths_collide(e, to.out, first);
     e->recording = recording;
     e->offset_count = first;
     return failed ? -1 : 0;
 }
 
-/* A document inside an array has paths and flags of its own: put those of the outer one aside. */
-static int write_object(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *dict, rb_limits limits,
-                        rb_trail *trail)
+/* A document inside an array has a prefix and flags of its own: put those of the outer one aside. */
+static RB_INLINE int put_document(rb_encoder *e, sink to, PyObject *dict)
 {
-    size_t start = e->prefix_start, size = e->prefix_size;
-    uint64_t paths = e->paths;
+    size_t start = e->prefix_start;
     int dotted = e->dotted, nested = e->nested;
-    if (e->depth >= RB_MAX_DEPTH)
-        return -1;
-    e->prefix_start = size;
-    int failed = write_document(e, out, node, dict, limits, trail);
+    e->prefix_start = e->prefix_size;
+    int failed = write_document(e, to, dict);
     e->prefix_start = start;
-    e->prefix_size = size;
-    e->paths = paths;
     e->dotted = dotted;
     e->nested = nested;
     return failed;
-}
-
-/* In text mode the strings and arrays of the objects of one array influence each other's types:
- * whether `dict` has none for which that could matter. */
-static int is_simple(PyObject *dict, int depth)
-{
-    Py_ssize_t position = 0;
-    PyObject *key, *value;
-    while (PyDict_Next(dict, &position, &key, &value)) {
-        PyTypeObject *type = Py_TYPE(value);
-        if (type == &PyUnicode_Type ? rb_date_like(value)
-            : type == &PyFloat_Type ? !isfinite(PyFloat_AS_DOUBLE(value))
-            : type == &PyDict_Type  ? depth > RB_MAX_DEPTH || !is_simple(value, depth + 1)
-                                    : !(type == &PyLong_Type || type == &PyBool_Type || value == Py_None))
-            return 0;
-    }
-    return 1;
-}
-
-/* Whether an item of a list is one of those objects. */
-int rb_is_object(const rb_encoder *e, PyObject *item)
-{
-    return PyDict_CheckExact(item) && (e->json != RB_JSON_TEXT || is_simple(item, e->depth));
 }
 
 static const rb_node plain_json = {.op = RB_OP_JSON}; /* without rules */
@@ -420,16 +300,8 @@ static const rb_node plain_json = {.op = RB_OP_JSON}; /* without rules */
 /* The documents of a list of exact dicts, which has limits of its own; 1 = not me. */
 int rb_write_objects(rb_encoder *e, rb_buffer *out, PyObject *list, rb_limits limits)
 {
-    Py_ssize_t count = PyList_GET_SIZE(list);
-    rb_limits inner = {limits.paths / 4, limits.types / 2, NULL};
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *item = Py_NewRef(PyList_GET_ITEM(list, i));
-        int failed = !rb_is_object(e, item) || write_object(e, out, &plain_json, item, inner, limits.trail);
-        Py_DECREF(item);
-        if (failed || PyList_GET_SIZE(list) != count)
-            return PyErr_Occurred() ? -1 : 1;
-    }
-    return 0;
+    scope inner = {&plain_json, NULL, {limits.paths / 4, limits.types / 2, NULL}, limits.trail};
+    return walk_list(e, (sink){out, &inner}, list);
 }
 
 /* A cell of a JSON column or typed path. */
@@ -443,15 +315,14 @@ int rb_write_json(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *
         return rb_put(out, &none, 1);
     }
     if (PyDict_CheckExact(value)) {
-        rb_trail *trail = node->rules ? NULL : rb_trail_of(&e->trail);
+        scope cell = {node, node->rules, rb_inner_limits(node), node->rules ? NULL : rb_trail_of(&e->trail)};
         e->document++;
-        int failed = write_object(e, out, node, value, rb_inner_limits(node), trail);
+        int failed = put_document(e, (sink){out, &cell}, value);
         e->document--;
         if (!failed)
             return 0;
-        if (e->document || (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception)))
+        if (e->document || rb_drop_error())
             return -1;
-        PyErr_Clear();
         out->p = out->start + before;
     }
     return rb_write_reference(e, out, node, value);

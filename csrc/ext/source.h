@@ -1,0 +1,117 @@
+/* Bytes to Python values: the cursor, and readers of the same names as those of rowbinary._read.
+ *
+ * A reader returns a value, or NULL with an error set.  It holds fast paths only: it looks at what comes
+ * before it takes it, and where that is too short, broken or rare it leaves the cursor where it is and calls
+ * the reference, which reads the value or raises the error.  So there is one place where errors are made. */
+#ifndef SOURCE_H
+#define SOURCE_H
+
+#include "rowbinary.h"
+
+#define RB_MAX_LEVELS 300         /* _read.MAX_LEVELS */
+#define RB_MAX_EMPTY (1 << 20)    /* _cursor.MAX_EMPTY */
+#define RB_DOCUMENTS 8            /* levels of documents in documents that are read here */
+
+enum { RB_MOMENTS_DATETIME, RB_MOMENTS_EXACT, RB_MOMENTS_TICKS };
+
+typedef struct rb_documents rb_documents; /* read_json.c */
+typedef struct rb_tags rb_tags;           /* read_dynamic.c */
+
+/* The twin of rowbinary._cursor.Cursor. */
+typedef struct {
+    PyObject_HEAD
+    const uint8_t *start, *p, *end; /* the piece at hand, and what of it was not read yet */
+    uint64_t base;                  /* bytes before the piece */
+    PyObject *piece;                /* bytes */
+    PyObject *chunks;               /* an iterator; NULL when there is no more */
+    int pulling;
+    int may_rewind;                 /* there are rows to be handed out before more bytes are waited for */
+    /* rules */
+    PyObject *rules, *zone;
+    int moments, flat, strict;      /* documents as paths; invalid UTF-8 is the reference's to judge */
+    /* where it is, for errors */
+    Py_ssize_t row;                 /* -1 is none */
+    Py_ssize_t cell;                /* the column's place in `names`; -1: it is `column` */
+    PyObject *names, *column, *index, *owners;
+    int level;
+    Py_ssize_t empty;
+    PyObject *nodes, *labels;       /* dicts of the reference */
+    PyObject *failure;              /* an error behind rows that were handed out first */
+    /* rows */
+    PyObject *columns;              /* what `cells` are made of */
+    const rb_node **cells;
+    Py_ssize_t cells_count;
+    int defaults;
+    /* what was met before */
+    rb_tags *tags;
+    rb_documents *documents[RB_DOCUMENTS];
+    int depth;                      /* of documents */
+} rb_source;
+
+extern PyType_Spec rb_source_spec;
+
+/* Things of the Python side that reading needs, found when the first cursor is made. */
+typedef struct {
+    PyObject *readers;              /* tuple of rowbinary._read.READERS by opcode */
+    PyObject *read_value, *read_type, *compiled, *document, *twice;
+    PyObject *again;                /* rowbinary._cursor.Again */
+    PyObject *default_;
+    PyObject *ipv4, *ipv6, *uuid, *safe; /* types, and uuid.SafeUUID.unknown */
+    PyObject *s_count, *s_count_empty, *s_error, *s_fromutc, *s_int, *s_is_safe, *s_text;
+} rb_reading;
+
+extern rb_reading rb_read;
+
+/* source.c */
+int rb_pull(rb_source *s, size_t count);
+uint64_t rb_offset(const rb_source *s);
+
+/* Whether `count` bytes are at hand; waits for them.  0 also when they do not come: then the reference fails,
+ * unless an error is set already. */
+static inline int rb_has(rb_source *s, size_t count)
+{
+    return RB_LIKELY((size_t)(s->end - s->p) >= count) || rb_pull(s, count);
+}
+
+/* A varint that is at hand: its bytes, or 0.  It is not taken. */
+static inline unsigned rb_peek_varint(const rb_source *s, uint64_t *number)
+{
+    size_t left = (size_t)(s->end - s->p);
+    if (RB_LIKELY(left && s->p[0] < 0x80)) {
+        *number = s->p[0];
+        return 1;
+    }
+    uint64_t found = 0;
+    for (unsigned i = 0; i < left && i < 9; i++) { /* ten bytes are the reference's */
+        found |= (uint64_t)(s->p[i] & 0x7F) << (7 * i);
+        if (s->p[i] < 0x80) {
+            *number = found;
+            return i + 1;
+        }
+    }
+    return 0;
+}
+
+/* read_value.c */
+int rb_read_init(void);
+PyObject *rb_read_value(rb_source *s, const rb_node *node);
+PyObject *rb_read_reference(rb_source *s, const rb_node *node);
+Py_ssize_t rb_read_count(rb_source *s, const rb_node *a, const rb_node *b);
+
+/* read_scalar.c */
+int rb_scalar_init(void);
+PyObject *rb_new_text(rb_source *s, const uint8_t *text, size_t size);
+PyObject *rb_read_scalar(rb_source *s, const rb_node *node);
+
+/* read_dynamic.c */
+PyObject *rb_read_dynamic(rb_source *s);
+void rb_tags_free(rb_tags *tags);
+
+/* read_json.c */
+PyObject *rb_read_json(rb_source *s, const rb_node *node);
+void rb_documents_free(rb_documents *documents);
+
+/* read_rows.c */
+PyObject *rb_read_rows(rb_source *s, PyObject *columns, Py_ssize_t most);
+
+#endif
