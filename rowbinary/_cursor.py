@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Values of no bytes, Tuple() and the like, in one body: only their number bounds what memory they take.
 MAX_EMPTY = 1 << 20
+# Types, and Enums with their labels, that are kept for the next value of theirs.
+MAX_KNOWN = 4096
 # Bytes of the longest varint, of 64 bits.
 _VARINT = 10
 
@@ -182,9 +184,9 @@ class Position:
         """What is read next is a value of `node` (None: of any type), or many of them.
 
         `step` leads there from the value around it: an index or a name; ``("key", number)`` to a key of a
-        Map and ``("at", key)`` to the value there.  In columns the index of the value is the number, so
-        there it is ``("item",)``, ``("key",)``, ``("entry",)`` of a dictionary, ``("at", keys)``, and
-        ``("path", paths)``.
+        Map, ``("at", key)`` to the value there.  In columns ``index`` says which it is: ``("item",)``,
+        ``("key",)``, ``("values", keys)``; ``("path", paths)`` of shared data, and ``("entry", first)``
+        of a dictionary.
         """
 
     def leave(self, value: object = None) -> None:

@@ -102,7 +102,7 @@ def decode_rows(
         ValueError: an option that does not exist, or no schema where the format needs one.
     """
     body = _Body(schema, format, rows, make_reading(json, moments, invalid_utf8, zone), implementation)
-    return body.whole(bytes(data) if not isinstance(data, bytes) else data)
+    return body.whole(_exactly(data, "data"))
 
 
 @overload
@@ -161,11 +161,16 @@ def _checked(chunks: Iterable[Bytes]) -> Iterator[bytes]:
 
 
 def _chunk(chunk: Bytes) -> bytes:
-    if isinstance(chunk, bytes):
-        return chunk
-    if isinstance(chunk, bytearray | memoryview):
-        return bytes(chunk)
-    raise TypeError(f"a chunk must be bytes, not {type(chunk).__name__}")
+    return _exactly(chunk, "a chunk")
+
+
+def _exactly(data: Bytes, what: str) -> bytes:
+    """`data` as it lies in memory: a subclass may say otherwise, and ``bytes()`` takes a number too."""
+    if type(data) is bytes:
+        return data
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(memoryview(data))
+    raise TypeError(f"{what} must be bytes, not {type(data).__name__}")
 
 
 class _Body:

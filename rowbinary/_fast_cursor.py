@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from . import _speedups
-from ._cursor import Cursor, Position
+from ._cursor import Position
+from ._plan import Node
+from ._read_columns import column_of
 
 
 class FastCursor(_speedups.Source, Position):
@@ -12,4 +16,11 @@ class FastCursor(_speedups.Source, Position):
     #: They come without waiting for more bytes than the first of them needs.
     batch = 4096
 
-    values = Cursor.values
+    def values(self, node: Node, count: int) -> list[Any]:
+        """The next column of a block."""
+        column = column_of(node)
+        column.prefix(self)
+        return self.data(column, count)
+
+    def _owner(self, index: int) -> int:
+        return self.outer(super()._owner(index))

@@ -13,7 +13,8 @@ UUID, IPv4, IPv6, Enum                         UUID, IPv4Address, IPv6Address, t
 Nullable, LowCardinality, Variant, Dynamic     None or the value
 Array, QBit; Nested                            list; list of dicts
 Tuple; named Tuple                             tuple; dict
-Map                                            dict; list of pairs if a key repeats or cannot be hashed
+Map                                            dict; list of pairs if a key repeats or cannot be hashed, or
+                                               if hundreds have the same hash
 JSON                                           dict of dicts, see :func:`nest`; or of its paths
 AggregateFunction                              DecodeError: a state has no length
 =============================================  ====================================================
@@ -35,16 +36,20 @@ from typing import Any, TypeAlias
 
 from . import _convert as convert
 from ._badvalue import BadValue
-from ._cursor import Position
+from ._cursor import MAX_KNOWN, Position
 from ._opcodes import WIDTHS, Op
 from ._plan import Node
-from .errors import DecodeError, shorten
+from ._read_faults import bad_flag, bad_member, twice
+from .errors import shorten
 
 Reader: TypeAlias = Callable[[Position, Node], object]
 
 # Values within values: at two Python frames each they leave room on a stack of 1000, and what is read
 # can be printed and compared.
 MAX_LEVELS = 300
+# Keys of a dict with the hash of another key: numbers of 128 bits can be chosen to have one hash, and a dict
+# of them takes time by the square of their number.
+MAX_CLASHES = 256
 _WIDE = decimal.Context(prec=80, traps=[])  # more digits than an Int256 has: scaling is exact
 
 
@@ -220,6 +225,8 @@ def _read_enum(cursor: Position, node: Node) -> str:
     labels = cursor.labels.get(node)
     if labels is None:
         assert node.labels is not None
+        if len(cursor.labels) >= MAX_KNOWN:
+            cursor.labels.clear()
         labels = cursor.labels[node] = {value: label for label, value in node.labels.items()}
     if number not in labels:
         raise cursor.error(f"{number} is no number of {shorten(node.text)}", start)
@@ -237,7 +244,7 @@ def read_nullable(cursor: Position, node: Node) -> object:
     start = cursor.offset
     flag = cursor.byte()
     if flag > 1:
-        raise cursor.error(f"the NULL flag is {flag}, neither 0 nor 1", start)
+        raise bad_flag(cursor, flag, start)
     cursor.note("NULL flag", flag)
     return None if flag else read_value(cursor, node.children[0])
 
@@ -285,6 +292,8 @@ def read_map(cursor: Position, node: Node) -> dict[object, object] | list[tuple[
 def pairs_of(pairs: list[tuple[Any, Any]]) -> dict[object, object] | list[tuple[object, object]]:
     """What a Map of these keys and values is."""
     try:
+        if len(pairs) > MAX_CLASHES and len(pairs) - len({hash(key) for key, _ in pairs}) > MAX_CLASHES:
+            return pairs
         values = dict(pairs)
     except TypeError:  # a list or a dict among the keys
         return pairs
@@ -305,7 +314,7 @@ def read_variant(cursor: Position, node: Node) -> object:
     start = cursor.offset
     index = cursor.byte()
     if index != 0xFF and index >= len(node.children):
-        raise cursor.error(f"member {index} of a Variant of {len(node.children)} members", start)
+        raise bad_member(cursor, index, f"a Variant of {len(node.children)} members", start)
     cursor.note("member", index)
     if index == 0xFF:
         return None
@@ -341,11 +350,6 @@ def read_json(cursor: Position, node: Node) -> dict[Any, object]:
     # An untyped path that is NULL means the same as one that is absent.
     present = {path: value for path, value in values.items() if value is not None or path in typed}
     return document(cursor, present)
-
-
-def twice(cursor: Position, path: str | bytes, start: int) -> DecodeError:
-    """The error of a path that a JSON value has already."""
-    return cursor.error(f"path {shorten(repr(path))} twice in one JSON value", start)
 
 
 def document(cursor: Position, values: dict[str | bytes, object]) -> dict[Any, object]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple, TypeAlias
 
 from . import _types as t
-from ._cursor import Cursor
+from ._cursor import MAX_KNOWN, Cursor
 from ._options import MAX_ARRAY
-from ._parse import parse_type
 from ._plan import Node
 from ._read_rows import is_type
-from ._read_types import compiled
+from ._read_types import compiled, parsed
 from ._schema import Schema
 from ._typed import DEFAULT
-from .errors import SchemaError, shorten
+from .errors import shorten
 
 Values: TypeAlias = list[Any]
 
@@ -23,6 +22,13 @@ class Block(NamedTuple):
 
     columns: list[Values]
     rows: int
+
+
+class Known(NamedTuple):
+    """A type as a head names it, and how it is read: a Point has the node of a Tuple."""
+
+    type: t.Type
+    node: Node
 
 
 class Blocks:
@@ -38,14 +44,15 @@ class Blocks:
     def __init__(self, cursor: Cursor, schema: Schema | None):
         self._cursor = cursor
         self._given = schema is not None
-        self._nodes: dict[str, Node] = {}  # by the text of a type
+        self._known: dict[str, Known] = {}  # by the text of a type
         self._rows = 0
-        self._expected: dict[str, Node] | None = None
+        self._expected: dict[str, Known] | None = None
         self.names: tuple[str, ...] = ()
         self.types: tuple[t.Type, ...] = ()
         if schema is not None:
             self.names, self.types = schema.names, schema.types
-            self._expected = dict(zip(schema.names, schema.plan.nodes, strict=True))
+            known = map(Known, schema.types, schema.plan.nodes)
+            self._expected = dict(zip(schema.names, known, strict=True))
 
     def next(self) -> Block | None:
         """The next block; ``None`` at the end."""
@@ -53,6 +60,12 @@ class Blocks:
         cursor.row = cursor.column = cursor.index = None
         if not cursor.ensure(1):
             return None
+        try:
+            return self._next(cursor)
+        except RecursionError:  # as in rows
+            raise cursor.error("values nested too deeply for the interpreter's stack") from None
+
+    def _next(self, cursor: Cursor) -> Block:
         start = cursor.offset
         width = cursor.varint()
         cursor.note("columns", width)
@@ -63,51 +76,51 @@ class Blocks:
         if rows > MAX_ARRAY:
             raise cursor.error(f"a block of {rows} rows: {MAX_ARRAY} are read at most", start)
         found: dict[str, Values] = {}
-        nodes: dict[str, Node] = {}
+        heads: dict[str, Known] = {}
         for _ in range(width):
-            name, node = self._head(nodes)
+            name, node = self._head(heads)
             cursor.column, cursor.row, cursor.index = name, self._rows, None
             found[name] = cursor.values(node, rows) if rows else []
             cursor.column = cursor.row = cursor.index = None
         self._rows += rows
-        return self._arranged(start, nodes, found, rows)
+        return self._arranged(start, heads, found, rows)
 
-    def _head(self, nodes: dict[str, Node]) -> tuple[str, Node]:
-        """Name and type of the next column, which is noted in `nodes`."""
+    def _head(self, heads: dict[str, Known]) -> tuple[str, Node]:
+        """Name and type of the next column, which is noted in `heads`."""
         cursor = self._cursor
         start = cursor.offset
         name = cursor.name("the name of a column")
-        if name in nodes:
+        if name in heads:
             raise cursor.error(f"column {shorten(repr(name))} twice in one block", start)
         cursor.column = name
         start = cursor.offset
-        node = self._node(start, cursor.name("the text of a type"))
+        found = self._find(start, cursor.name("the text of a type"))
         if self._expected is not None:
             wanted = self._expected.get(name)
             where = "in the schema" if self._given else "in the first block"
             if wanted is None:
                 raise cursor.error(f"no column of this name is {where}", start)
-            if not is_type(node.type, wanted.type):
-                raise cursor.error(f"{shorten(node.text)}, not {shorten(wanted.text)} as {where}", start)
-            node = wanted
-        nodes[name] = node
-        return name, node
+            if not is_type(found.type, wanted.type):
+                texts = shorten(found.type.text), shorten(wanted.type.text)
+                raise cursor.error(f"{texts[0]}, not {texts[1]} as {where}", start)
+            found = wanted
+        heads[name] = found
+        return name, found.node
 
-    def _node(self, start: int, text: str) -> Node:
-        node = self._nodes.get(text)
-        if node is None:
-            try:
-                type_ = parse_type(text)
-            except SchemaError as error:
-                raise self._cursor.error(f"type {shorten(repr(text))}: {error.reason}", start) from None
-            node = self._nodes[text] = compiled(self._cursor, type_)
-        return node
+    def _find(self, start: int, text: str) -> Known:
+        known = self._known.get(text)
+        if known is None:
+            type_ = parsed(self._cursor, text, start)
+            if len(self._known) >= MAX_KNOWN:  # a type can be spelled in many ways
+                self._known.clear()
+            known = self._known[text] = Known(type_, compiled(self._cursor, type_))
+        return known
 
-    def _arranged(self, start: int, nodes: dict[str, Node], found: dict[str, Values], rows: int) -> Block:
+    def _arranged(self, start: int, heads: dict[str, Known], found: dict[str, Values], rows: int) -> Block:
         if self._expected is None:
-            self._expected = nodes
-            self.names, self.types = tuple(nodes), tuple([node.type for node in nodes.values()])
-        elif not self._given and len(nodes) < len(self._expected):
+            self._expected = heads
+            self.names, self.types = tuple(heads), tuple([head.type for head in heads.values()])
+        elif not self._given and len(heads) < len(self._expected):
             raise self._cursor.error("a block without some of the columns of the first", start)
         columns = [found[name] if name in found else [DEFAULT] * rows for name in self.names]
         return Block(columns, rows)

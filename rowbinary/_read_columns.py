@@ -6,21 +6,23 @@ version 1, which servers write over HTTP, and in version 2, which leaves out the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from ._cursor import Owner, Position
 from ._opcodes import WIDTHS, Op
-from ._options import MAX_ARRAY, MAX_STRING
+from ._options import MAX_STRING
 from ._plan import Node
-from ._read import MAX_LEVELS, READERS, document, pairs_of, read_dynamic, read_value
+from ._read import READERS, document, pairs_of, read_dynamic, read_value
+from ._read_faults import bad_flag, bad_key, bad_length, bad_member, twice
+from ._read_parts import enter, read_constant, read_ends, read_path, read_size, read_version, take_bytes
 from ._read_types import compiled, named_type
 from .errors import shorten
 
-Reader: TypeAlias = Callable[[Position, int], list[Any]]
 Paths: TypeAlias = dict[str | bytes, Any]
 
 SHARED = "SharedVariant"
+NULL_FLAG, UNDER_NULL = "NULL flag", "value under NULL"
 _NULL = 0xFF
 _MAX_KINDS = 254
 
@@ -63,6 +65,7 @@ class Scalar(Column):
                 cursor.data_of_string()
             else:
                 cursor.take(WIDTHS[self.node.op] or self.node.size)
+            cursor.note(UNDER_NULL)
             values.append(None)
         return values
 
@@ -78,7 +81,7 @@ class Nothing(Column):
 
     def data_without(self, cursor: Position, nulls: bytes) -> list[Any]:
         cursor.index = None
-        cursor.take(len(nulls))
+        cursor.note_each(UNDER_NULL, cursor.take(len(nulls)))
         if 0 in nulls:
             cursor.index = nulls.index(0)
             read_value(cursor, self.node)
@@ -86,25 +89,61 @@ class Nothing(Column):
 
 
 class Parent(Column):
-    """A column of columns."""
+    """A column of columns; values in its values are a level deeper, as in RowBinary."""
 
     def __init__(self, node: Node):
         super().__init__(node)
         self.children = [column_of(child) for child in node.children]
+        self.steps: Sequence[object] = [None] * len(self.children)  # to each, see Position.enter
 
     def prefix(self, cursor: Position) -> None:
-        for child in self.children:
+        enter(cursor)
+        for child, step in zip(self.children, self.steps, strict=True):
+            cursor.enter(child.node, step)
             child.prefix(cursor)
+            cursor.leave()
+        cursor.level -= 1
 
 
 class Tuple(Parent):
+    def __init__(self, node: Node):
+        super().__init__(node)
+        self.steps = node.names or range(len(self.children))
+
     def data(self, cursor: Position, count: int) -> list[Any]:
-        names = self.node.names
         if not self.children:
-            cursor.index = None
-            cursor.take(count)
-            return [() if names is None else {} for _ in range(count)]
-        rows = zip(*[child.data(cursor, count) for child in self.children], strict=True)
+            return self._empty(cursor, count)
+        cursor.level += 1
+        elements = []
+        for child, step in zip(self.children, self.steps, strict=True):
+            cursor.enter(child.node, step)
+            elements.append(child.data(cursor, count))
+            cursor.leave()
+        cursor.level -= 1
+        return self._rows(elements)
+
+    def data_without(self, cursor: Position, nulls: bytes) -> list[Any]:
+        """The elements under NULL are not looked at either: servers put 0 there, also for an Enum."""
+        if not self.children:
+            rows = self._empty(cursor, len(nulls))
+        else:
+            cursor.level += 1
+            elements = []
+            for child, step in zip(self.children, self.steps, strict=True):
+                cursor.enter(child.node, step)
+                elements.append(child.data_without(cursor, nulls))
+                cursor.leave()
+            cursor.level -= 1
+            rows = self._rows(elements)
+        return [None if null else row for null, row in zip(nulls, rows, strict=True)]
+
+    def _empty(self, cursor: Position, count: int) -> list[Any]:
+        cursor.index = None
+        cursor.note_each("empty tuple", cursor.take(count))
+        return [()] * count
+
+    def _rows(self, elements: list[list[Any]]) -> list[Any]:
+        names, rows = self.node.names, zip(*elements, strict=True)
         return list(rows) if names is None else [dict(zip(names, row, strict=True)) for row in rows]
 
 
@@ -114,12 +153,24 @@ class Nullable(Parent):
         nulls = take_bytes(cursor, count)
         for index, null in enumerate(nulls):
             if null > 1:
+                cursor.note_each(NULL_FLAG, nulls[:index])
                 cursor.index = index
-                raise cursor.error(f"the NULL flag is {null}, neither 0 nor 1", start + index)
-        return self.children[0].data_without(cursor, nulls)
+                raise bad_flag(cursor, null, start + index)
+        cursor.note_each(NULL_FLAG, nulls)
+        (child,) = self.children
+        cursor.level += 1
+        cursor.enter(child.node)
+        values = child.data_without(cursor, nulls)
+        cursor.leave()
+        cursor.level -= 1
+        return values
 
 
 class Array(Parent):
+    def __init__(self, node: Node):
+        super().__init__(node)
+        self.steps = [("item",)]
+
     def data(self, cursor: Position, count: int) -> list[Any]:
         ends = read_ends(cursor, count)
         (items,) = self.items(cursor, ends)
@@ -129,12 +180,23 @@ class Array(Parent):
         """The values of each child, of all arrays."""
         total = ends[-1] if ends else 0
         cursor.owners.append(Owner(ends=ends))
-        found = [child.data(cursor, total) for child in self.children]
+        cursor.level += 1
+        found: list[list[Any]] = []
+        while len(found) < len(self.children):  # a comprehension has a frame of its own in CPython 3.11
+            child = self.children[len(found)]
+            cursor.enter(child.node, ("values", found[0]) if found else self.steps[0])
+            found.append(child.data(cursor, total))
+            cursor.leave()
+        cursor.level -= 1
         cursor.owners.pop()
         return found
 
 
 class Map(Array):
+    def __init__(self, node: Node):
+        super().__init__(node)
+        self.steps = [("key",), ("values", None)]
+
     def data(self, cursor: Position, count: int) -> list[Any]:
         ends = read_ends(cursor, count)
         pairs = list(zip(*self.items(cursor, ends), strict=True))
@@ -156,34 +218,46 @@ class LowCardinality(Column):
     def data(self, cursor: Position, count: int) -> list[Any]:
         if not count:
             return []
-        cursor.index = None
-        width = self._key_width(cursor)
-        size = read_size(cursor, "entries of a dictionary")
+        width, size = self.head(cursor)
         entries = self._entries(cursor, size)
-        read_constant(cursor, count, "the number of keys")
+        self.check_count(cursor, count)
         values = []
         for index in range(count):
             cursor.index = index
             key = int.from_bytes(cursor.take(width), "little")
             if key >= size:
-                raise cursor.error(f"key {key} of a dictionary of {size} entries", cursor.offset - width)
+                raise bad_key(cursor, key, size, cursor.offset - width)
+            cursor.note("key", (key, entries[key]))
             values.append(entries[key])
         return values
+
+    def head(self, cursor: Position) -> tuple[int, int]:
+        """Bytes of a key, and the number of entries."""
+        cursor.index = None
+        return self._key_width(cursor), read_size(cursor, "entries of a dictionary")
+
+    def check_count(self, cursor: Position, count: int) -> None:
+        read_constant(cursor, count, "the number of keys")
 
     def _key_width(self, cursor: Position) -> int:
         start = cursor.offset
         flags = int.from_bytes(cursor.take(8), "little")
         if flags & ~0x403 != 0x200:  # keys of 1 to 8 bytes; a dictionary of its own; to be kept or not
             raise cursor.error(f"a dictionary with the flags 0x{flags:x}", start)
+        cursor.note("flags", flags)
         return 1 << (flags & 3)
 
     def _entries(self, cursor: Position, size: int) -> list[Any]:
         owners, cursor.owners = cursor.owners, []  # an entry is in many rows, or in none
         column, cursor.row = cursor.row, None
+        entries: list[Any] = []
         if self.nullable and size:
-            entries = self.entries.data_without(cursor, b"\1" + bytes(size - 1))
-        else:
-            entries = self.entries.data(cursor, size)
+            cursor.enter(self.entries.node, ("entry", 0))
+            entries = self.entries.data_without(cursor, b"\1")
+            cursor.leave()
+        cursor.enter(self.entries.node, ("entry", len(entries)))
+        entries += self.entries.data(cursor, size - len(entries))
+        cursor.leave()
         cursor.row, cursor.owners = column, owners
         cursor.index = None
         return entries
@@ -197,12 +271,10 @@ class Variant(Parent):
         super().prefix(cursor)
 
     def data(self, cursor: Position, count: int) -> list[Any]:
-        return spread(
-            cursor,
-            count,
-            [child.data for child in self.children],
-            f"a Variant of {len(self.children)} members",
-        )
+        cursor.level += 1
+        values = spread(cursor, count, self.children, f"a Variant of {len(self.children)} members")
+        cursor.level -= 1
+        return values
 
 
 class QBit(Column):
@@ -220,9 +292,11 @@ class QBit(Column):
         vectors = [[0] * node.size for _ in range(count)]
         for first in range(0, node.size, node.precision):
             for bit in reversed(range(8 * width)):
-                for index in range(count):
+                for cursor.index in range(count):
                     plane = int.from_bytes(cursor.take(plane_size), "big")
-                    _add_bit(vectors[index], first, plane, bit, node.precision)
+                    cursor.note("plane", (bit, first))
+                    _add_bit(vectors[cursor.index], first, plane, bit, node.precision)
+        cursor.index = None
         return [[_element(element, number, width) for number in vector] for vector in vectors]
 
 
@@ -241,16 +315,20 @@ class Dynamic(Column):
     """A variant whose members the prefix names, and one more for values of other types."""
 
     def __init__(self, node: Node | None = None):
+        if node is not None:  # a path of a document has no type of its own
+            super().__init__(node)
         self.members: list[Column | None] = []  # in the order of their numbers; None is the shared variant
+        self.levels = 0 if node is None else 1  # a path of a document and its value are one
 
     def prefix(self, cursor: Position) -> None:
         start = cursor.offset
-        _enter(cursor)
+        enter(cursor, self.levels)
         if read_version(cursor, {1: True, 2: False}, "Dynamic"):
-            cursor.varint()  # max_dynamic_types, which the values do not depend on
+            cursor.note("max_dynamic_types", cursor.varint())  # values do not depend on it
         count = cursor.varint()
         if count > _MAX_KINDS:
             raise cursor.error(f"a Dynamic of {count} types: {_MAX_KINDS} are read at most", start)
+        cursor.note("types", count)
         nodes = {}
         for _ in range(count):
             type_ = named_type(cursor)
@@ -266,12 +344,16 @@ class Dynamic(Column):
         for text in nodes:  # as they are listed
             column = columns[text]
             assert column is not None
+            cursor.enter(column.node)
             column.prefix(cursor)
-        cursor.level -= 1
+            cursor.leave()
+        cursor.level -= self.levels
 
     def data(self, cursor: Position, count: int) -> list[Any]:
-        readers = [read_shared_values if member is None else member.data for member in self.members]
-        return spread(cursor, count, readers, f"a Dynamic of {len(readers)} types")
+        cursor.level += self.levels
+        values = spread(cursor, count, self.members, f"a Dynamic of {len(self.members)} types")
+        cursor.level -= self.levels
+        return values
 
 
 class JSON(Column):
@@ -286,51 +368,66 @@ class JSON(Column):
 
     def prefix(self, cursor: Position) -> None:
         start = cursor.offset
-        _enter(cursor)
+        enter(cursor)
         if read_version(cursor, {0: True, 2: False}, "JSON"):
-            cursor.varint()  # max_dynamic_paths
-        paths = [cursor.text() for _ in range(cursor.count())]
+            cursor.note("max_dynamic_paths", cursor.varint())
+        count = cursor.count()
+        cursor.note("paths", count)
+        paths = [read_path(cursor) for _ in range(count)]
         if len({*paths, *(path for path, _ in self.typed)}) < len(paths) + len(self.typed):
             raise cursor.error("a JSON column with one path twice", start)
-        for _, column in self.typed:
+        for typed, column in self.typed:
+            cursor.enter(column.node, typed)
             column.prefix(cursor)
+            cursor.leave()
         self.dynamic = [(path, Dynamic()) for path in paths]
-        for _, dynamic in self.dynamic:
+        for path, dynamic in self.dynamic:
+            cursor.enter(None, path)
             dynamic.prefix(cursor)
+            cursor.leave()
         cursor.level -= 1
 
     def data(self, cursor: Position, count: int) -> list[Any]:
+        cursor.level += 1
         documents: list[Paths] = []
         for typed, column in self.typed:
+            cursor.enter(column.node, typed)
             values = column.data(cursor, count)
+            cursor.leave()
             documents = documents or [{} for _ in range(count)]
             for found, value in zip(documents, values, strict=True):
                 found[typed] = value
         for path, dynamic in self.dynamic:
+            cursor.enter(None, path)
             values = dynamic.data(cursor, count)
+            cursor.leave()
             documents = documents or [{} for _ in range(count)]
             for found, value in zip(documents, values, strict=True):
                 if value is not None:  # an untyped path that is NULL is absent
                     found[path] = value
-        return self._with_shared(cursor, count, documents)
+        read = self._with_shared(cursor, count, documents)
+        cursor.level -= 1
+        return read
 
     def _with_shared(
         self, cursor: Position, count: int, documents: list[dict[str | bytes, Any]]
     ) -> list[Any]:
-        ends = read_ends(cursor, count)
+        ends = read_ends(cursor, count, "end of shared data")
         documents = documents or [{} for _ in range(count)]
         total = ends[-1] if ends else 0
         cursor.owners.append(Owner(ends=ends))
         paths = []
         for cursor.index in range(total):
-            paths.append(cursor.text())
+            paths.append(read_path(cursor))
+        cursor.enter(None, ("path", paths))
         values = read_shared_values(cursor, total)
+        cursor.leave()
         cursor.owners.pop()
         for index, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
             for path, value in zip(paths[start:end], values[start:end], strict=True):
                 if path in documents[index]:
                     cursor.index = index
-                    raise cursor.error(f"path {shorten(repr(path))} twice in one JSON value")
+                    raise twice(cursor, path, cursor.offset)
                 if value is not None:
                     documents[index][path] = value
         return [document(cursor, found) for found in documents]
@@ -339,77 +436,28 @@ class JSON(Column):
 # --- what several of them read -------------------------------------------------------------------------
 
 
-def _enter(cursor: Position) -> None:
-    """Prefixes can name types whose prefixes name types."""
-    if cursor.level >= MAX_LEVELS:
-        raise cursor.error(f"values nested deeper than {MAX_LEVELS} levels")
-    cursor.level += 1
-
-
-def read_constant(cursor: Position, wanted: int, what: str) -> None:
-    cursor.index = None
-    start = cursor.offset
-    number = int.from_bytes(cursor.take(8), "little")
-    if number != wanted:
-        raise cursor.error(f"{what} is {number}, not {wanted}", start)
-
-
-def read_version(cursor: Position, known: dict[int, bool], what: str) -> bool:
-    cursor.index = None
-    start = cursor.offset
-    number = int.from_bytes(cursor.take(8), "little")
-    if number not in known:
-        raise cursor.error(f"{what} in layout {number}: only {' and '.join(map(str, known))} are read", start)
-    return known[number]
-
-
-def read_size(cursor: Position, what: str) -> int:
-    start = cursor.offset
-    number = int.from_bytes(cursor.take(8), "little")
-    if number > MAX_ARRAY:
-        raise cursor.error(f"{number} {what}: {MAX_ARRAY} are read at most", start)
-    return number
-
-
-def take_bytes(cursor: Position, count: int) -> bytes:
-    """A byte for each value."""
-    cursor.index = None
-    return cursor.take(count)
-
-
-def read_ends(cursor: Position, count: int) -> list[int]:
-    """Where arrays end."""
-    ends: list[int] = []
-    last = 0
-    for cursor.index in range(count):
-        end = int.from_bytes(cursor.take(8), "little")
-        if not last <= end <= MAX_ARRAY:
-            raise cursor.error(
-                f"an array that ends at {end}, after one that ends at {last}", cursor.offset - 8
-            )
-        ends.append(end)
-        last = end
-    return ends
-
-
-def spread(
-    cursor: Position, count: int, readers: Sequence[Callable[[Position, int], list[Any]]], what: str
-) -> list[Any]:
-    """The values of a variant, from those of its members."""
+def spread(cursor: Position, count: int, members: Sequence[Column | None], what: str) -> list[Any]:
+    """The values of a variant, from those of its members (None: those of any type)."""
     start = cursor.offset
     numbers = take_bytes(cursor, count)
-    places: list[list[int]] = [[] for _ in readers]
+    names = [SHARED if member is None else member.node.text for member in members]
+    places: list[list[int]] = [[] for _ in members]
     for index, number in enumerate(numbers):
-        if number < len(readers):
+        if number < len(members):
             places[number].append(index)
         elif number != _NULL:
+            cursor.note_each("member", numbers[:index], names)
             cursor.index = index
-            raise cursor.error(f"member {number} of {what}", start + index)
+            raise bad_member(cursor, number, what, start + index)
+    cursor.note_each("member", numbers, names)
     values: list[Any] = [None] * count
-    for read, where in zip(readers, places, strict=True):
+    for member, where in zip(members, places, strict=True):
         cursor.owners.append(Owner(places=where))
+        cursor.enter(None if member is None else member.node)
+        read = read_shared_values if member is None else member.data
         for index, value in zip(where, read(cursor, len(where)), strict=True):
             values[index] = value
+        cursor.leave()
         cursor.owners.pop()
     return values
 
@@ -424,7 +472,7 @@ def read_shared_values(cursor: Position, count: int) -> list[Any]:
             raise cursor.short(length)
         values.append(read_dynamic(cursor))
         if cursor.offset != end:
-            raise cursor.error(f"a value of {length} bytes that ends at offset {cursor.offset}, not {end}")
+            raise bad_length(cursor, length, end)
     return values
 
 
@@ -440,6 +488,8 @@ COLUMNS: dict[Op, type[Column]] = {
     Op.DYNAMIC: Dynamic,
     Op.JSON: JSON,
 }
+# Those that csrc/ext/read_columns.c reads itself, as it numbers them.
+SHAPES = (Scalar, Nullable, Array, Map, Tuple, LowCardinality, Variant, Dynamic, JSON)
 
 
 def column_of(node: Node) -> Column:

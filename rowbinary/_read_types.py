@@ -9,15 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from . import _types as t
-from ._cursor import Position
+from ._cursor import MAX_KNOWN, Position
 from ._opcodes import Op
 from ._options import MAX_TYPE_DEPTH
-from ._parse import parse_type
+from ._parse import _parse, parse_type
 from ._plan import JsonRules, Node, _children, _fill
 from ._registry import INTERVAL_KINDS, REGISTRY
 from ._tags import _DECIMAL_TAGS
 from .errors import SchemaError, shorten
 
+# Types are kept for the next value of theirs, but not as long ones as a hostile body has: every level of a
+# type has its text, so the texts of all levels are a hundred times the tag.
+_MAX_KNOWN_TEXT = 1024
+_MAX_TAG_TEXT = 1 << 18
+_MAX_SHARED_TEXT = 512  # in the cache of all texts, which outlives the body
 _MAX_FIXED_STRING = 0xFFFFFF
 _MAX_QBIT = 8 * 0xFFFFFF
 _MAX_MEMBERS = 255  # of a Variant: its member is one byte, and ff is NULL
@@ -36,8 +41,10 @@ def compiled(cursor: Position, type_: t.Type) -> Node:
     node = cursor.nodes.get(type_)
     if node is None:
         _check_depth(cursor, type_)
+        if len(cursor.nodes) >= MAX_KNOWN:
+            cursor.nodes.clear()
         try:
-            node = _compile(type_, cursor.nodes)
+            node = _compile(type_, cursor.nodes if len(type_.text) <= _MAX_KNOWN_TEXT else {})
         except SchemaError as error:
             raise cursor.error(error.reason) from None
     return node
@@ -93,8 +100,13 @@ def named_type(cursor: Position) -> t.Type:
     """A type given by its text, in a header or behind the tag of a custom name."""
     start = cursor.offset
     text = cursor.name("the text of a type")
+    return parsed(cursor, text, start)
+
+
+def parsed(cursor: Position, text: str, start: int) -> t.Type:
+    """The type of `text`, which began at `start`."""
     try:
-        return parse_type(text)
+        return parse_type(text) if len(text) <= _MAX_SHARED_TEXT else _parse(text)
     except SchemaError as error:
         raise cursor.error(f"type {shorten(repr(text))}: {error.reason}", start) from None
 
@@ -113,7 +125,8 @@ def read_type(cursor: Position, depth: int = 0) -> t.Type:
         return plain
     assert reader is not None
     type_ = reader(cursor, tag, depth + 1)
-    str(type_)  # caches the text from the leaves up: printing does not recurse
+    if len(str(type_)) > _MAX_TAG_TEXT:  # the text is cached from the leaves up: printing does not recurse
+        raise cursor.error(f"a type of more than {_MAX_TAG_TEXT} characters", start)
     return type_
 
 

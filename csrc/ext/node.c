@@ -173,6 +173,8 @@ static int node_fill(rb_node *node, PyObject *py)
     node->ticks = 1;
     for (long i = 0; i < scale && i < 18; i++)
         node->ticks *= 10;
+    static uint64_t nodes;
+    node->serial = ++nodes;
     node->py = py;
     if (read_children(node, py) || read_object(py, "zone", &node->zone) || read_object(py, "labels", &node->labels) ||
         read_rules(node, py) || read_named(node, py) || read_natural(node, py) || read_zero(node, py))

@@ -81,17 +81,17 @@ static PyObject *read_node(rb_source *s)
 
 static PyObject *RB_COLD read_new(rb_source *s)
 {
-    PyObject *piece = Py_NewRef(s->piece), *value = NULL;
+    PyObject *value = NULL;
+    uint64_t pieces = s->pieces;
     const uint8_t *start = s->p;
     PyObject *py = read_node(s);
     const rb_node *node = py && py != Py_None ? rb_node_of(py) : NULL;
     if (py && (node || py == Py_None)) {
-        if (s->piece == piece)
+        if (s->pieces == pieces)
             remember(s, start, node ? py : NULL, node);
         value = node ? rb_read_value(s, node) : Py_NewRef(Py_None);
     }
     Py_XDECREF(py);
-    Py_DECREF(piece);
     return value;
 }
 

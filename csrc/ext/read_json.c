@@ -15,7 +15,7 @@ typedef struct {
     PyObject *text;            /* str, or bytes where it is not UTF-8; NULL until it has been a path itself */
     PyObject *key;             /* the last part of it */
     const rb_node *typed;      /* of this node of the document; NULL is a Dynamic */
-    const rb_node *owner;      /* for which `typed` was looked up */
+    uint64_t owner;            /* the serial of that node */
     PyObject *object;          /* of the document `document`: the dict of the paths below; borrowed */
     uint64_t document;         /* that `object` is of */
     uint64_t seen;             /* the last document with this path */
@@ -77,7 +77,8 @@ void rb_documents_free(rb_documents *d)
     PyMem_Free(d);
 }
 
-static rb_documents *documents_of(rb_source *s)
+/* The documents of this depth; NULL with an error. */
+rb_documents *rb_documents_of(rb_source *s)
 {
     rb_documents **place = &s->documents[s->depth];
     if (!*place) {
@@ -212,17 +213,10 @@ static uint32_t RB_COLD new_path(rb_source *s, rb_documents *d)
     PyObject *text = PyErr_Occurred() ? NULL : PyObject_CallMethodNoArgs((PyObject *)s, rb_read.s_text);
     if (!text)
         return NO_PATH;
-    int is_bytes = PyBytes_Check(text);
-    PyObject *name = is_bytes ? Py_NewRef(text) : PyUnicode_AsEncodedString(text, "utf-8", "surrogateescape");
-    uint32_t found = NO_PATH;
-    if (name)
-        found = path_at(d, (const uint8_t *)PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name), is_bytes);
-    Py_XDECREF(name);
-    if (found == NO_PATH) {
-        Py_DECREF(text);
+    uint32_t found = rb_document_path(d, text);
+    Py_DECREF(text);
+    if (found == NO_PATH)
         return NO_PATH;
-    }
-    Py_XSETREF(d->paths[found].text, text);
     *(d->last == NO_PATH ? &d->first : &d->paths[d->last].next) = found;
     d->last = found;
     return found;
@@ -231,9 +225,9 @@ static uint32_t RB_COLD new_path(rb_source *s, rb_documents *d)
 /* The type of a declared path, else NULL; with -1 an error. */
 static inline int find_typed(const rb_node *node, path *p, const rb_documents *d)
 {
-    if (RB_UNLIKELY(p->owner != node)) {
+    if (RB_UNLIKELY(p->owner != node->serial)) {
         p->typed = rb_typed_path(node, d->names.start + p->name, p->size);
-        p->owner = node;
+        p->owner = node->serial;
     }
     return p->typed != NULL;
 }
@@ -283,8 +277,7 @@ static int read_entry(rb_source *s, rb_documents *d, const rb_node *node)
         Py_DECREF(value);
         return 0;
     }
-    d->paths[index].filled = d->document;
-    return append_entry(d, index, value);
+    return rb_document_put(d, index, value);
 }
 
 /* Whether a path of this document lies below another that has a value, or too deep. */
@@ -346,6 +339,54 @@ static PyObject *flat(rb_source *s, rb_documents *d)
     return document;
 }
 
+/* --- documents from columns --------------------------------------------------------------------------------- */
+
+void rb_document_begin(rb_documents *d)
+{
+    d->document++;
+    d->last = NO_PATH;
+}
+
+/* The place of a path that was read, a str or bytes; UINT32_MAX with an error. */
+uint32_t rb_document_path(rb_documents *d, PyObject *text)
+{
+    int is_bytes = PyBytes_Check(text);
+    PyObject *name = is_bytes ? Py_NewRef(text) : PyUnicode_AsEncodedString(text, "utf-8", "surrogateescape");
+    uint32_t found = NO_PATH;
+    if (name)
+        found = path_at(d, (const uint8_t *)PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name), is_bytes);
+    Py_XDECREF(name);
+    if (found != NO_PATH)
+        Py_XSETREF(d->paths[found].text, Py_NewRef(text));
+    return found;
+}
+
+/* Whether the document has a value there. */
+int rb_document_has(const rb_documents *d, uint32_t place)
+{
+    return d->paths[place].filled == d->document;
+}
+
+/* Put a value there; takes the reference. */
+int rb_document_put(rb_documents *d, uint32_t place, PyObject *value)
+{
+    d->paths[place].filled = d->document;
+    return append_entry(d, place, value);
+}
+
+/* The document that has been put together. */
+PyObject *rb_document_end(rb_source *s, rb_documents *d)
+{
+    return s->flat || is_unusual(d, RB_MAX_LEVELS - s->level) ? flat(s, d) : nested(d);
+}
+
+void rb_document_drop(rb_documents *d)
+{
+    drop_entries(d);
+}
+
+/* --- documents in rows ---------------------------------------------------------------------------------------- */
+
 static PyObject *read_document(rb_source *s, rb_documents *d, const rb_node *node)
 {
     Py_ssize_t count = rb_read_count(s, NULL, NULL);
@@ -353,17 +394,16 @@ static PyObject *read_document(rb_source *s, rb_documents *d, const rb_node *nod
         return NULL;
     if (d->count > MOST_PATHS)
         forget_paths(d);
-    d->document++;
-    d->last = NO_PATH;
+    rb_document_begin(d);
     for (Py_ssize_t i = 0; i < count; i++)
         if (read_entry(s, d, node))
             return NULL;
-    return s->flat || is_unusual(d, RB_MAX_LEVELS - s->level) ? flat(s, d) : nested(d);
+    return rb_document_end(s, d);
 }
 
 PyObject *rb_read_json(rb_source *s, const rb_node *node)
 {
-    rb_documents *d = s->depth < RB_DOCUMENTS ? documents_of(s) : NULL;
+    rb_documents *d = s->depth < RB_DOCUMENTS ? rb_documents_of(s) : NULL;
     if (!d)
         return rb_read_reference(s, node);
     s->depth++; /* as the level, not restored when reading fails */

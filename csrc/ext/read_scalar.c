@@ -66,6 +66,20 @@ static PyObject *read_string(rb_source *s, const rb_node *node)
     return text;
 }
 
+/* A String that is no value: a path.  Rare ones are the cursor's. */
+PyObject *rb_read_text(rb_source *s)
+{
+    uint64_t size;
+    unsigned length = rb_peek_varint(s, &size);
+    PyObject *text = NULL;
+    if (length && size <= RB_MAX_STRING && rb_has(s, length + (size_t)size))
+        text = rb_new_text(s, s->p + length, (size_t)size);
+    if (!text)
+        return PyErr_Occurred() ? NULL : PyObject_CallMethodNoArgs((PyObject *)s, rb_read.s_text);
+    s->p += length + size;
+    return text;
+}
+
 static PyObject *read_fixed_string(rb_source *s, const rb_node *node)
 {
     if (!rb_has(s, node->size))

@@ -52,13 +52,15 @@ int rb_read_init(void)
     if (find(&safety, "uuid", "SafeUUID"))
         return -1;
     Py_XSETREF(rb_read.safe, PyObject_GetAttrString(safety, "unknown"));
+    Py_XSETREF(rb_read.faults, PyImport_ImportModule("rowbinary._read_faults"));
     Py_DECREF(safety);
-    return !rb_read.safe || find(&rb_read.read_value, "rowbinary._read", "read_value") ||
+    return !rb_read.safe || !rb_read.faults || find(&rb_read.read_value, "rowbinary._read", "read_value") ||
                    find(&rb_read.read_type, "rowbinary._read_types", "read_type") ||
                    find(&rb_read.compiled, "rowbinary._read_types", "compiled") ||
                    find(&rb_read.document, "rowbinary._read", "document") ||
-                   find(&rb_read.twice, "rowbinary._read", "twice") ||
+                   find(&rb_read.twice, "rowbinary._read_faults", "twice") ||
                    find(&rb_read.again, "rowbinary._cursor", "Again") ||
+                   find(&rb_read.shapes, "rowbinary._read_columns", "SHAPES") ||
                    find(&rb_read.ipv4, "ipaddress", "IPv4Address") ||
                    find(&rb_read.ipv6, "ipaddress", "IPv6Address") || intern(&rb_read.s_count, "count") ||
                    intern(&rb_read.s_count_empty, "count_empty") || intern(&rb_read.s_error, "error") ||
@@ -154,7 +156,8 @@ static int RB_COLD count_empty(rb_source *s)
     return done ? 0 : -1;
 }
 
-static PyObject *named(const rb_node *node, PyObject *values)
+/* What a named Tuple is. */
+PyObject *rb_named(const rb_node *node, PyObject *values)
 {
     PyObject *names = PyObject_GetAttrString(node->py, "names");
     PyObject *dict = names ? PyDict_New() : NULL;
@@ -189,7 +192,7 @@ static PyObject *read_tuple(rb_source *s, const rb_node *node)
         PyObject_GC_Track(values);
     if (!node->named)
         return values;
-    PyObject *dict = named(node, values);
+    PyObject *dict = rb_named(node, values);
     Py_DECREF(values);
     return dict;
 }
@@ -211,7 +214,7 @@ static int append_pair(PyObject *pairs, PyObject *key, PyObject *value)
 }
 
 /* Put a pair into `map`, which becomes a list of pairs when it cannot be a dict. */
-static PyObject *put_pair(PyObject *map, PyObject *key, PyObject *value)
+PyObject *rb_put_pair(PyObject *map, PyObject *key, PyObject *value)
 {
     if (PyList_CheckExact(map))
         return append_pair(map, key, value) ? (Py_DECREF(map), NULL) : map;
@@ -236,7 +239,7 @@ static PyObject *read_map(rb_source *s, const rb_node *node)
         PyObject *key = rb_read_value(s, node->children[0]);
         PyObject *value = key ? rb_read_value(s, node->children[1]) : NULL;
         if (value)
-            map = put_pair(map, key, value);
+            map = rb_put_pair(map, key, value);
         else
             Py_CLEAR(map);
         Py_XDECREF(key);

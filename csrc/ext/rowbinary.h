@@ -56,6 +56,7 @@ struct rb_node {
     PyObject *zone;      /* time zone name or NULL; strong */
     PyObject *tz;        /* the zone itself, once a value was read; strong */
     PyObject *labels;    /* Enum: dict label -> number; strong */
+    uint64_t serial;     /* no other node has had it */
     int named;           /* a Tuple whose elements have names */
     PyObject *rules;     /* JSON with typed paths or SKIP: JsonRules; strong; NULL when plain */
     PyObject *paths;     /* its dict path -> Node | bool; strong */

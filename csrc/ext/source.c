@@ -1,5 +1,5 @@
 /* The cursor: bytes at hand, and the chunks that follow them. */
-#include "source.h"
+#include "parts.h"
 
 #include <structmember.h>
 
@@ -11,6 +11,7 @@ static void set_piece(rb_source *s, PyObject *piece, size_t size)
     s->start = s->p = (const uint8_t *)PyBytes_AS_STRING(piece);
     s->end = s->start + size;
     Py_XSETREF(s->piece, piece);
+    s->pieces++;
 }
 
 uint64_t rb_offset(const rb_source *s)
@@ -130,6 +131,35 @@ static PyObject *source_rows(rb_source *s, PyObject *args)
     return rb_read_rows(s, columns, most);
 }
 
+static PyObject *source_data(rb_source *s, PyObject *args)
+{
+    PyObject *column;
+    Py_ssize_t count;
+    if (!PyArg_ParseTuple(args, "On", &column, &count))
+        return NULL;
+    return rb_read_column(s, column, count);
+}
+
+/* The value of a column of the block that value `index` of the innermost column belongs to. */
+static PyObject *source_outer(rb_source *s, PyObject *argument)
+{
+    Py_ssize_t index = PyLong_AsSsize_t(argument);
+    if (index < 0)
+        return PyErr_Occurred() ? NULL : Py_NewRef(argument);
+    for (const rb_owner *owner = s->owner; owner; owner = owner->outer) {
+        Py_ssize_t low = 0, high = owner->count;
+        while (owner->ends && low < high) { /* the first end behind it */
+            Py_ssize_t middle = low + (high - low) / 2;
+            if (owner->ends[middle] > (uint64_t)index)
+                high = middle;
+            else
+                low = middle + 1;
+        }
+        index = owner->ends ? low : index < owner->count ? owner->places[index] : index;
+    }
+    return PyLong_FromSsize_t(index);
+}
+
 /* --- attributes ----------------------------------------------------------------------------------------- */
 
 static PyObject *get_offset(rb_source *s, void *closure)
@@ -173,6 +203,22 @@ static int set_column(rb_source *s, PyObject *value, void *closure)
     return 0;
 }
 
+static PyObject *get_index(rb_source *s, void *closure)
+{
+    if (s->at < 0)
+        Py_RETURN_NONE;
+    return PyLong_FromSsize_t(s->at);
+}
+
+static int set_index(rb_source *s, PyObject *value, void *closure)
+{
+    Py_ssize_t at = !value || value == Py_None ? -1 : PyLong_AsSsize_t(value);
+    if (PyErr_Occurred())
+        return -1;
+    s->at = at;
+    return 0;
+}
+
 static int read_rules(rb_source *s)
 {
     PyObject *moments = PyObject_GetAttrString(s->rules, "moments"), *json = PyObject_GetAttrString(s->rules, "json");
@@ -203,7 +249,6 @@ static void forget(rb_source *s)
     Py_CLEAR(s->zone);
     Py_CLEAR(s->names);
     Py_CLEAR(s->column);
-    Py_CLEAR(s->index);
     Py_CLEAR(s->owners);
     Py_CLEAR(s->nodes);
     Py_CLEAR(s->labels);
@@ -229,7 +274,8 @@ static int source_init(rb_source *s, PyObject *args, PyObject *kwargs)
     s->row = s->cell = -1;
     s->level = s->depth = 0;
     s->empty = 0;
-    s->index = Py_NewRef(Py_None);
+    s->at = -1;
+    s->owner = NULL;
     s->failure = Py_NewRef(Py_None);
     s->owners = PyList_New(0);
     s->nodes = PyDict_New();
@@ -245,7 +291,6 @@ static int source_traverse(rb_source *s, visitproc visit, void *arg)
     Py_VISIT(s->zone);
     Py_VISIT(s->names);
     Py_VISIT(s->column);
-    Py_VISIT(s->index);
     Py_VISIT(s->owners);
     Py_VISIT(s->nodes);
     Py_VISIT(s->labels);
@@ -276,6 +321,8 @@ static void source_free(rb_source *s)
 static PyMethodDef methods[] = {
     {"take", (PyCFunction)source_take, METH_O, "The next bytes, so many."},
     {"ensure", (PyCFunction)source_ensure, METH_O, "Whether so many more bytes follow; waits for them."},
+    {"data", (PyCFunction)source_data, METH_VARARGS, "The values of a column whose prefix was read."},
+    {"outer", (PyCFunction)source_outer, METH_O, "The value of a block's column that an inner one belongs to."},
     {"rows", (PyCFunction)source_rows, METH_VARARGS, "The next rows of these columns, so many at most."},
     {NULL}};
 
@@ -283,13 +330,13 @@ static PyGetSetDef attributes[] = {
     {"offset", (getter)get_offset, NULL, "Bytes before this position."},
     {"left", (getter)get_left, NULL, "Bytes that are here already and were not read yet."},
     {"row", (getter)get_row, (setter)set_row, NULL},
+    {"index", (getter)get_index, (setter)set_index, NULL},
     {"column", (getter)get_column, (setter)set_column, NULL},
     {NULL}};
 
 #define OBJECT(name, flags) {#name, T_OBJECT, offsetof(rb_source, name), flags, NULL}
 static PyMemberDef members[] = {
     OBJECT(rules, 0),
-    OBJECT(index, 0),
     OBJECT(owners, 0),
     OBJECT(nodes, 0),
     OBJECT(labels, 0),

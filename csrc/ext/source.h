@@ -16,6 +16,7 @@ enum { RB_MOMENTS_DATETIME, RB_MOMENTS_EXACT, RB_MOMENTS_TICKS };
 
 typedef struct rb_documents rb_documents; /* read_json.c */
 typedef struct rb_tags rb_tags;           /* read_dynamic.c */
+typedef struct rb_owner rb_owner;         /* parts.h */
 
 /* The twin of rowbinary._cursor.Cursor. */
 typedef struct {
@@ -23,6 +24,7 @@ typedef struct {
     const uint8_t *start, *p, *end; /* the piece at hand, and what of it was not read yet */
     uint64_t base;                  /* bytes before the piece */
     PyObject *piece;                /* bytes */
+    uint64_t pieces;                /* counts them: the same chunk can come again */
     PyObject *chunks;               /* an iterator; NULL when there is no more */
     int pulling;
     int may_rewind;                 /* there are rows to be handed out before more bytes are waited for */
@@ -32,7 +34,9 @@ typedef struct {
     /* where it is, for errors */
     Py_ssize_t row;                 /* -1 is none */
     Py_ssize_t cell;                /* the column's place in `names`; -1: it is `column` */
-    PyObject *names, *column, *index, *owners;
+    PyObject *names, *column, *owners;
+    Py_ssize_t at;                  /* the value in the innermost column of a block; -1 is none */
+    const rb_owner *owner;          /* what it belongs to (parts.h) */
     int level;
     Py_ssize_t empty;
     PyObject *nodes, *labels;       /* dicts of the reference */
@@ -54,6 +58,7 @@ extern PyType_Spec rb_source_spec;
 typedef struct {
     PyObject *readers;              /* tuple of rowbinary._read.READERS by opcode */
     PyObject *read_value, *read_type, *compiled, *document, *twice;
+    PyObject *shapes, *faults;      /* _read_columns.SHAPES; the module _read_faults */
     PyObject *again;                /* rowbinary._cursor.Again */
     PyObject *default_;
     PyObject *ipv4, *ipv6, *uuid, *safe; /* types, and uuid.SafeUUID.unknown */
@@ -97,11 +102,14 @@ int rb_read_init(void);
 PyObject *rb_read_value(rb_source *s, const rb_node *node);
 PyObject *rb_read_reference(rb_source *s, const rb_node *node);
 Py_ssize_t rb_read_count(rb_source *s, const rb_node *a, const rb_node *b);
+PyObject *rb_named(const rb_node *node, PyObject *values);
+PyObject *rb_put_pair(PyObject *map, PyObject *key, PyObject *value);
 
 /* read_scalar.c */
 int rb_scalar_init(void);
 PyObject *rb_new_text(rb_source *s, const uint8_t *text, size_t size);
 PyObject *rb_read_scalar(rb_source *s, const rb_node *node);
+PyObject *rb_read_text(rb_source *s);
 
 /* read_dynamic.c */
 PyObject *rb_read_dynamic(rb_source *s);
@@ -110,6 +118,16 @@ void rb_tags_free(rb_tags *tags);
 /* read_json.c */
 PyObject *rb_read_json(rb_source *s, const rb_node *node);
 void rb_documents_free(rb_documents *documents);
+rb_documents *rb_documents_of(rb_source *s);
+void rb_document_begin(rb_documents *d);
+uint32_t rb_document_path(rb_documents *d, PyObject *text);
+int rb_document_has(const rb_documents *d, uint32_t place);
+int rb_document_put(rb_documents *d, uint32_t place, PyObject *value);
+PyObject *rb_document_end(rb_source *s, rb_documents *d);
+void rb_document_drop(rb_documents *d);
+
+/* read_columns.c */
+PyObject *rb_read_column(rb_source *s, PyObject *column, Py_ssize_t count);
 
 /* read_rows.c */
 PyObject *rb_read_rows(rb_source *s, PyObject *columns, Py_ssize_t most);
