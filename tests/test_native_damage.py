@@ -54,6 +54,22 @@ def test_documents_in_a_usual_path_of_a_row_that_fails() -> None:
     same("j JSON", [USUAL, rows, USUAL, rows[::-1] + USUAL])
 
 
+@both
+@pytest.mark.parametrize("column", ["Array(JSON)", "Map(String, JSON)", "Array(Array(JSON))"])
+def test_the_second_document_of_a_row_fails(column: str) -> None:
+    """The document is taken out, and then the row with the document before it."""
+
+    def wrapped(*documents: Any) -> Any:
+        if column.startswith("Map"):
+            return (dict(zip("abc", documents, strict=False)),)
+        return ([list(documents)] if column.count("Array") == 2 else list(documents),)
+
+    usual = [wrapped({"a": n, "b": "x"}) for n in range(300)]
+    for bad in ({"a": 2, "z": object()}, {"a": 2, "\ud800": 1}, {"a": 2, "y": Odd(z=object())}):
+        failing = wrapped({"a": 1, "b": "y"}, {"a": 3}, bad)
+        same(f"x {column}", [[*usual, failing, *usual, failing, failing, *usual[:3]], [failing, *usual]])
+
+
 @pytest.mark.parametrize("inner", ["JSON", "Array(JSON)", "Map(String, JSON)", "Tuple(JSON, UInt8)"])
 def test_a_row_is_cut_out_exactly(inner: str, impl: str) -> None:
     """Bytes are those of the good rows alone, also of the block after."""

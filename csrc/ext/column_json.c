@@ -289,7 +289,8 @@ int rb_json_cut(rb_column *c, size_t count)
         rb_path *path = &j->paths[j->order[i]];
         if (path->active)
             failed |= cut_active(path, count);
-        path->fast = NULL;
+        if (!path->run) /* what is in `fast` only is still to be taken out or noted from there */
+            path->fast = NULL;
     }
     while (j->waiting_count && j->waiting[j->waiting_count - 1].row >= count) {
         const rb_waiting *entry = &j->waiting[--j->waiting_count];

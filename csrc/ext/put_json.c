@@ -109,7 +109,7 @@ static rb_rule RB_COLD learn_rule(rb_encoder *e, rb_column *c, rb_path *path)
     return rule;
 }
 
-static inline rb_rule rule_of(rb_encoder *e, sink c, place at, const rb_node **typed)
+static inline rb_rule rule_of(rb_encoder *e, sink c, place at, PyObject *key, const rb_node **typed)
 {
     rb_rule rule = at->rule;
     if (RB_UNLIKELY(rule == RB_RULE_UNKNOWN))

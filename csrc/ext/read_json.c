@@ -88,6 +88,8 @@ rb_documents *rb_documents_of(rb_source *s)
         (*place)->names.grow = rb_memory_grow;
         (*place)->first = (*place)->last = NO_PATH;
     }
+    if (!(*place)->names.start && rb_need(&(*place)->names, LONGEST)) /* the first path may have no bytes */
+        return (rb_documents *)PyErr_NoMemory();
     return *place;
 }
 
@@ -297,9 +299,9 @@ static int is_unusual(const rb_documents *d, int levels)
 /* The dict of the object `index` in `document`, made where there is none; borrowed. */
 static PyObject *object_of(rb_documents *d, uint32_t index, PyObject *document)
 {
-    path *p = &d->paths[index];
     if (index == NO_PATH)
         return document;
+    path *p = &d->paths[index];
     if (p->document == d->document)
         return p->object;
     PyObject *outer = object_of(d, p->parent, document), *object = outer ? PyDict_New() : NULL;

@@ -72,13 +72,14 @@ static PyObject *read_row(rb_source *s)
         return NULL;
     if (s->cells_count)
         PyObject_GC_UnTrack(row); /* it has holes, and reading may run Python code */
-    for (s->cell = 0; s->cell < s->cells_count; s->cell++) {
-        PyObject *value = read_cell(s, s->cell);
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(row); i++) {
+        s->cell = i;
+        PyObject *value = read_cell(s, i);
         if (RB_UNLIKELY(!value)) {
             Py_DECREF(row);
             return NULL;
         }
-        PyTuple_SET_ITEM(row, s->cell, value);
+        PyTuple_SET_ITEM(row, i, value);
     }
     s->cell = -1;
     Py_XSETREF(s->column, Py_NewRef(Py_None));

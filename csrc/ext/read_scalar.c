@@ -225,8 +225,8 @@ static PyObject *zone_of(const rb_source *s, const rb_node *node)
 static PyObject *RB_COLD first_moment(rb_source *s, const rb_node *node)
 {
     PyObject *moment = rb_read_reference(s, node);
-    if (moment && PyDateTime_CheckExact(moment) && PyDateTime_DATE_GET_TZINFO(moment) != Py_None)
-        Py_XSETREF(((rb_node *)node)->tz, Py_NewRef(PyDateTime_DATE_GET_TZINFO(moment)));
+    if (moment && !node->tz && PyDateTime_CheckExact(moment) && PyDateTime_DATE_GET_TZINFO(moment) != Py_None)
+        ((rb_node *)node)->tz = Py_NewRef(PyDateTime_DATE_GET_TZINFO(moment)); /* once: others may be using it */
     return moment;
 }
 

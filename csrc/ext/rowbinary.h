@@ -215,7 +215,7 @@ int rb_write_tuple(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject 
 int rb_write_map(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
 int rb_write_variant(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
 
-/* write_dynamic.c, write_json.c */
+/* write_dynamic.c, write_json.c, json_values.c */
 int rb_write_dynamic(rb_encoder *e, rb_buffer *out, PyObject *value, rb_limits limits);
 #define RB_LIST_TAG_MAX (8 + RB_VARINT_MAX)
 uint8_t rb_list_tag(const rb_encoder *e, PyObject *list);

@@ -49,19 +49,20 @@ static PyObject *roomy(const rb_source *s, size_t *room)
 static int append(rb_source *s, PyObject *chunk, size_t *room, size_t wanted)
 {
     size_t left = (size_t)(s->end - s->p), size = (size_t)PyBytes_GET_SIZE(chunk);
+    size_t used = (size_t)(s->end - s->start);
     if (!left) {
         set_piece(s, Py_NewRef(chunk), size);
         *room = 0; /* the chunk is not ours to write into */
         return 0;
     }
-    if (left + size > *room) {
+    if (used + size > *room) {
         *room = left + size < wanted ? 2 * (left + size) : left + size;
         PyObject *piece = roomy(s, room);
         if (!piece)
             return -1;
         set_piece(s, piece, left);
     }
-    memcpy(PyBytes_AS_STRING(s->piece) + (s->p - s->start) + left, PyBytes_AS_STRING(chunk), size);
+    memcpy(PyBytes_AS_STRING(s->piece) + (s->end - s->start), PyBytes_AS_STRING(chunk), size);
     s->end += size;
     return 0;
 }

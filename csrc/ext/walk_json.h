@@ -17,7 +17,7 @@
  *   find_place(e, to, in, key, &at)     where a key of the object `in` leads
  *   is_ready(to, at, tag)               whether a leaf with this tag can be put without asking for a rule
  *   put_ready(e, to, at, value, leaf)   puts it; runs no Python code
- *   rule_of(e, to, at, &typed)          what the type says of the path, and the type it declares for it
+ *   rule_of(e, to, at, key, &typed)     what the type says of the path, and the type it declares for it
  *   put_typed(e, to, at, typed, value)  puts a value of a declared type
  *   put_other(e, to, at, value, leaf)   puts a leaf that is not ready, or a list
  *   enter(e, to, at, &inner)            from here on the dict at a place is walked,
@@ -53,11 +53,11 @@ static int walk_typed(rb_encoder *e, sink to, place at, const rb_node *typed, Py
     return put_typed(e, to, at, typed, value);
 }
 
-/* Every value that is not put at once; the caller holds it and its key. */
-static int walk_other(rb_encoder *e, sink to, object in, place at, PyObject *value, rb_leaf leaf)
+/* Every value that is not put at once; the caller holds key and value. */
+static int walk_other(rb_encoder *e, sink to, object in, place at, PyObject *key, PyObject *value, rb_leaf leaf)
 {
     const rb_node *typed = NULL;
-    rb_rule rule = rule_of(e, to, at, &typed);
+    rb_rule rule = rule_of(e, to, at, key, &typed);
     if (RB_UNLIKELY(rule != RB_RULE_DYNAMIC))
         return rule == RB_RULE_TYPED ? walk_typed(e, to, at, typed, value) : rule == RB_RULE_SKIPPED ? 0 : -1;
     if (!leaf.tag) {
@@ -93,7 +93,7 @@ static int walk(rb_encoder *e, sink to, object in, PyObject *dict)
         }
         Py_INCREF(key);
         Py_INCREF(value);
-        int failed = walk_other(e, to, in, at, value, leaf);
+        int failed = walk_other(e, to, in, at, key, value, leaf);
         Py_DECREF(value);
         Py_DECREF(key);
         if (RB_UNLIKELY(failed || !rb_items_intact(e, &items)))

@@ -165,22 +165,27 @@ static RB_INLINE int put_ready(rb_encoder *e, sink to, place at, PyObject *value
     return 0;
 }
 
-/* Asked anew in each document: the rules remember paths.  There is no trail, so `at` has the key. */
-static rb_rule ask_rules(rb_encoder *e, const rb_node *node, place at, const rb_node **typed)
+/* The path of a key without a step. */
+static PyObject *path_of(rb_encoder *e, place at, PyObject *key)
 {
-    if (push_prefix(e, at.text, (size_t)at.size))
-        return RB_RULE_UNKNOWN;
-    e->prefix_size -= (size_t)at.size + 1;
-    PyObject *path = PyUnicode_DecodeUTF8((const char *)e->prefix + e->prefix_start,
-                                          (Py_ssize_t)(e->prefix_size - e->prefix_start) + at.size, NULL);
-    rb_rule rule = path ? rb_ask_rules(e, node, path, typed) : RB_RULE_UNKNOWN;
-    Py_XDECREF(path);
-    return rule;
+    size_t before = e->prefix_size - e->prefix_start, size = (size_t)at.size;
+    if (!before)
+        return Py_NewRef(key);
+    if (push_prefix(e, at.text, size))
+        return NULL;
+    e->prefix_size -= size + 1;
+    return PyUnicode_DecodeUTF8((const char *)e->prefix + e->prefix_start, (Py_ssize_t)(before + size), NULL);
 }
 
-static inline rb_rule rule_of(rb_encoder *e, sink to, place at, const rb_node **typed)
+/* Asked anew in each document: the rules remember paths.  With rules there is no trail. */
+static inline rb_rule rule_of(rb_encoder *e, sink to, place at, PyObject *key, const rb_node **typed)
 {
-    return to.scope->rules ? ask_rules(e, to.scope->node, at, typed) : RB_RULE_DYNAMIC;
+    if (RB_LIKELY(!to.scope->rules))
+        return RB_RULE_DYNAMIC;
+    PyObject *path = path_of(e, at, key);
+    rb_rule rule = path ? rb_ask_rules(e, to.scope->node, path, typed) : RB_RULE_UNKNOWN;
+    Py_XDECREF(path);
+    return rule;
 }
 
 static inline int put_typed(rb_encoder *e, sink to, place at, const rb_node *typed, PyObject *value)
@@ -196,6 +201,8 @@ static inline rb_trail *trail_of_items(rb_step *step, PyObject *list)
 
 static inline int put_other(rb_encoder *e, sink to, place at, PyObject *value, rb_leaf leaf)
 {
+    if (leaf.tag)
+        return put_ready(e, to, at, value, leaf);
     rb_limits limits = to.scope->limits;
     if (at.step && PyList_CheckExact(value))
         limits.trail = trail_of_items(at.step, value);
