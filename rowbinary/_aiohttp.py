@@ -23,7 +23,7 @@ from aiohttp import payload
 from ._address import Address
 from ._network import Network, proxy_parts, tls_reason
 from ._outcome import ExchangeFailed, Progress
-from ._pipeline import Abandoned, WholeBody
+from ._pipeline import Abandoned, WholeBody, slices
 from .protocol import Answer, Request
 
 __all__ = ["AioTransport", "AsyncBody", "AsyncStreamBody"]
@@ -171,10 +171,12 @@ def _stop_waiting(waiting: asyncio.Future[bool]) -> None:
 async def _pieces(body: AsyncBody) -> AsyncIterator[bytes | memoryview]:
     if isinstance(body, WholeBody):
         for piece in body:
-            yield piece
+            for part in slices(piece):
+                yield part
     else:
         async for piece in body:
-            yield piece
+            for part in slices(piece):
+                yield part
 
 
 class AioTransport:

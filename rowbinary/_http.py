@@ -27,7 +27,7 @@ from urllib3.util.wait import wait_for_read
 from ._address import Address
 from ._network import Network, proxy_parts, tls_reason
 from ._outcome import ExchangeFailed, Progress
-from ._pipeline import Body
+from ._pipeline import Body, slices
 from .protocol import Answer, Request
 
 __all__ = ["HttpTransport"]
@@ -73,11 +73,12 @@ class _Flow:
         self.begun = time.perf_counter()
         wire.sock.settimeout(self.timeout)
         for piece in self.body:
-            if wire.has_answer():
-                raise _EarlyAnswer
-            progress.started = True
-            yield piece
-            progress.sent += len(piece)
+            for part in slices(piece):
+                if wire.has_answer():
+                    raise _EarlyAnswer
+                progress.started = True
+                yield part
+                progress.sent += len(part)
         progress.complete = True
         wire.unfinished = False
         progress.send = time.perf_counter() - self.begun

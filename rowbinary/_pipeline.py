@@ -37,6 +37,7 @@ Packer: TypeAlias = Callable[[Buffer], "bytes | memoryview"]
 
 # A chunk waits in the cache between its stages; smaller ones cost more calls, larger ones more memory.
 CHUNK_BYTES = 1 << 20
+SEND_BYTES = 1 << 20
 _NO_LIMIT = _api._NO_LIMIT
 
 
@@ -66,6 +67,20 @@ def _lz4_frames() -> Packer:
     return functools.partial(
         lz4.compress, block_size=lz4.BLOCKSIZE_MAX1MB, block_linked=False, store_size=False
     )
+
+
+def slices(piece: bytes | memoryview) -> Iterator[bytes | memoryview]:
+    """`piece`, in parts that are sent one by one.
+
+    HTTP libraries copy what they send to put its size in front, and the system copies it again: memory that
+    is fresh for every block costs more than twice as much of the client's time as memory in the caches.
+    """
+    if len(piece) <= SEND_BYTES * 5 // 4:  # a frame of incompressible bytes is a little longer
+        yield piece
+        return
+    whole = memoryview(piece)
+    for start in range(0, len(whole), SEND_BYTES):
+        yield whole[start : start + SEND_BYTES]
 
 
 def _frames(method: Any, chunk: Buffer) -> bytes:
