@@ -23,7 +23,9 @@ import rowbinary
 from rowbinary import Schema
 from rowbinary._typed import Typed
 from rowbinary.connect import ValueRefusedError, _rows
+from rowbinary.connect._prepared import Prepared, Rules
 from rowbinary.connect._rows import RowChunks
+from rowbinary.connect._traits import Traits
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 plain = connect_twins.plain  # the fixture
@@ -159,6 +161,7 @@ def test_more_of_any_rows(make: MakeTwins, data: st.DataObject) -> None:
 # --- conversions at any row ------------------------------------------------------------------------
 
 CONVERTED = Schema.parse("n Int64, d Decimal(9, 2), u UUID, b Bool")
+PREPARED = Prepared(Traits(CONVERTED, (0,), has_json=False, has_zoneless=False, compared=True))
 _CELLS = (
     st.integers(0, 9),
     st.sampled_from([decimal.Decimal("1.239"), decimal.Decimal(2), decimal.Decimal(2), 3]),
@@ -200,13 +203,46 @@ def test_conversions_at_any_row(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_rows, "_BATCH", batch)
         patch.setattr("rowbinary._pipeline.CHUNK_BYTES", chunk)
-        chunks = RowChunks(CONVERTED, data, {"format": "RowBinary"}, lax=False)
+        chunks = RowChunks(PREPARED, data, {"format": "RowBinary"})
         if bad is not None:
             with pytest.raises(ValueRefusedError) as caught:
                 _joined(chunks)
             assert (caught.value.row, caught.value.column) == (bad[0], "ndub"[bad[1][0]])
         else:
             assert _joined(chunks) == expected
+
+
+def check_kept(data: st.DataObject) -> None:
+    """An encoder that has seen other rows makes the same bytes, or the same error."""
+    schema = Schema(data.draw(schemas(st.recursive(leaf_types, containers, max_leaves=4))))
+    has_json = any("JSON" in text.text for text in schema.types)
+    traits = Traits(schema, (0,), has_json, has_zoneless=False, compared=True)
+    rows = st.lists(st.tuples(*(values_of(type_.text) for type_ in schema.types)), max_size=5)
+    rules: Rules = {"format": data.draw(st.sampled_from(["Native", "RowBinaryWithNamesAndTypes"]))}
+    kept = Prepared(traits, lax=True)
+    for _ in range(3):
+        drawn = data.draw(rows)
+        assert _come_to(kept, drawn, rules) == _come_to(Prepared(traits, lax=True), drawn, rules)
+
+
+def _come_to(prepared: Prepared, rows: list[Any], rules: Rules) -> object:
+    try:
+        return _joined(RowChunks(prepared, rows, rules))
+    except ValueRefusedError as error:
+        return error.row, error.column, error.path, error.reason
+
+
+@EXAMPLES
+@given(data=st.data())
+def test_kept_encoders(data: st.DataObject) -> None:
+    check_kept(data)
+
+
+@pytest.mark.slow
+@MANY
+@given(data=st.data())
+def test_more_kept_encoders(data: st.DataObject) -> None:
+    check_kept(data)
 
 
 def _joined(chunks: RowChunks) -> bytes:

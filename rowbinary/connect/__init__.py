@@ -9,10 +9,12 @@ from __future__ import annotations
 import inspect
 from typing import Any, Literal, TypeVar
 
-from ._client import State, class_of, is_accelerated
+from ._client import class_of, is_accelerated
 from ._errors import RowShapeError, ValueRefusedError
-from ._options import make_options
+from ._options import Settings, is_embedded, make_options
+from ._prepared import Preparations
 from ._schemas import Schemas
+from ._state import State
 
 __all__ = ["RowShapeError", "ValueRefusedError", "accelerate", "get_async_client", "get_client"]
 
@@ -72,7 +74,10 @@ def accelerate(
         threads = Threads()
     accelerated: Any = object.__new__(class_of(kind))
     accelerated.__dict__ = client.__dict__
-    accelerated._rowbinary = State(options, Schemas(schema_ttl), threads)
+    embedded = is_embedded(client)
+    accelerated._rowbinary = State(
+        options, Schemas(schema_ttl), Settings(), Preparations(options, embedded), embedded, threads
+    )
     return accelerated  # type: ignore[no-any-return]
 
 

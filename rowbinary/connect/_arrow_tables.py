@@ -11,15 +11,15 @@ import importlib
 from typing import Any
 
 from clickhouse_connect.driver.exceptions import Error
+from clickhouse_connect.driver.options import check_arrow
 from clickhouse_connect.driver.summary import QuerySummary
 
 from .. import _types as t
 from ..errors import SchemaError
-from ._context import Asked, context_steps
+from ._context import AcceleratedContext, Asked, context_steps
 from ._insert import insert_steps, reason_against
-from ._options import Options
-from ._schemas import Schemas
-from ._steps import Steps
+from ._state import State
+from ._steps import OwnArrow, Steps
 from ._traits import traits_of
 
 __all__ = ["arrow_steps"]
@@ -28,27 +28,41 @@ _SCALES = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 _TOLD = "input_format_arrow_"  # how the server has to read Arrow
 
 
-def arrow_steps(
-    client: Any, schemas: Schemas, options: Options, arguments: dict[str, Any]
-) -> Steps[QuerySummary | None]:
-    """Insert an Arrow table; ``None`` where that is left to the wrapped client, and nothing has been done."""
-    table = arguments["arrow_table"]
-    if not _is_table(table) or any(name.startswith(_TOLD) for name in arguments["settings"] or ()):
+def arrow_steps(client: Any, state: State, asked: Asked, table: Any) -> Steps[QuerySummary]:
+    """Insert an Arrow table into what is `asked` for."""
+    check_arrow()  # type: ignore[no-untyped-call]
+    _tag(client)
+    context = yield from _context(client, state, asked, table)
+    if context is None:
+        given = asked._asdict()
+        names = ("table", "database", "settings", "transport_settings")
+        own: QuerySummary = yield OwnArrow({"arrow_table": table, **{name: given[name] for name in names}})
+        return own
+    context.data = table
+    return (yield from insert_steps(client, state, context))
+
+
+def _tag(client: Any) -> None:
+    """What clickhouse-connect says of itself to the server, where it does."""
+    add = getattr(client, "_add_integration_tag", None)
+    if add is not None:
+        add("arrow")
+
+
+def _context(client: Any, state: State, asked: Asked, table: Any) -> Steps[AcceleratedContext | None]:
+    """A context for the columns of `table`; ``None`` where it is left to the wrapped client."""
+    if not _is_table(table) or any(name.startswith(_TOLD) for name in asked.settings or ()):
         return None
-    given = {name: arguments[name] for name in ("table", "database", "settings", "transport_settings")}
-    asked = Asked(column_names=list(table.schema.names), **given)
+    asked = asked._replace(column_names=list(table.schema.names))
     try:
-        context = yield from context_steps(client, schemas, asked, False, None)
+        context = yield from context_steps(client, state.schemas, asked, False, None)
         traits = traits_of(context.column_names, context.column_types)
     except (Error, SchemaError):  # the wrapped client's way has a message of its own
         return None
     columns = zip(table.columns, traits.schema.types, strict=True)
     if not all(_is_same(column, type_) for column, type_ in columns):
         return None
-    if reason_against(client, context, options, traits) is not None:
-        return None
-    context.data = table
-    return (yield from insert_steps(client, context, options))
+    return context if reason_against(client, state, context, traits) is None else None
 
 
 def _is_table(table: Any) -> bool:

@@ -11,40 +11,44 @@ import contextlib
 import functools
 import inspect
 import time
-from collections.abc import AsyncGenerator, Generator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from clickhouse_connect.driver.insert import InsertContext
-from clickhouse_connect.driver.options import check_arrow
 from clickhouse_connect.driver.summary import QuerySummary
 
+from .._pipeline import slices
 from ._arrow_tables import arrow_steps
 from ._context import Asked, context_steps
 from ._insert import insert_steps
-from ._options import Options
 from ._rows import AsyncRowChunks
-from ._schemas import Schemas
-from ._steps import Body, Create, Encode, Own, Probe, Send, Sleep, Step, take, take_async
+from ._state import State
+from ._steps import (
+    Body,
+    Create,
+    Encode,
+    Own,
+    OwnArrow,
+    Probe,
+    Send,
+    Sleep,
+    Step,
+    Steps,
+    take,
+    take_async,
+)
 
-__all__ = ["AsyncInserts", "Inserts", "State", "class_of", "is_accelerated"]
+__all__ = ["AsyncInserts", "Inserts", "class_of", "is_accelerated"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-class State(NamedTuple):
-    """What an accelerated client has of its own."""
-
-    options: Options
-    schemas: Schemas
-    threads: Any = None  # of the asynchronous client
-
-
-class Inserts:
-    """What an accelerated :class:`clickhouse_connect.driver.client.Client` does in its own way."""
-
-    __slots__ = ()
-    _rowbinary: State
+class _Methods:
+    """Methods that both clients have, as the steps that they take."""
 
     def create_insert_context(
-        self,
+        self: Any,
         table: str,
         column_names: str | Sequence[str] | None = None,
         database: str | None = None,
@@ -54,44 +58,63 @@ class Inserts:
         settings: dict[str, Any] | None = None,
         data: Any = None,
         transport_settings: dict[str, str] | None = None,
-    ) -> InsertContext:
+    ) -> Steps[InsertContext]:
         """As that of clickhouse-connect, but `data` may be anything that has rows or columns."""
         asked = Asked(
             table, column_names, database, column_types, column_type_names, settings, transport_settings
         )
-        return take(context_steps(self, self._rowbinary.schemas, asked, column_oriented, data), self._do)
+        return context_steps(self, self._rowbinary.schemas, asked, column_oriented, data)
 
     def insert_arrow(
-        self,
+        self: Any,
         table: str,
         arrow_table: Any,
         database: str | None = None,
         settings: dict[str, Any] | None = None,
         transport_settings: dict[str, str] | None = None,
-    ) -> QuerySummary:
+    ) -> Steps[QuerySummary]:
         """As that of clickhouse-connect; what the server would read from it as we do is sent as Native."""
-        check_arrow()  # type: ignore[no-untyped-call]
-        client: Any = super()
-        _tag(client)
-        arguments = {
-            "table": table,
-            "arrow_table": arrow_table,
-            "database": database,
-            "settings": settings,
-            "transport_settings": transport_settings,
-        }
-        state = self._rowbinary
-        summary = take(arrow_steps(self, state.schemas, state.options, arguments), self._do)
-        if summary is None:
-            summary = client.insert_arrow(**arguments)
-        return summary
+        asked = Asked(table, database=database, settings=settings, transport_settings=transport_settings)
+        return arrow_steps(self, self._rowbinary, asked, arrow_table)
+
+
+def _called(steps: Callable[Concatenate[Any, P], Steps[T]]) -> Callable[Concatenate[Any, P], T]:
+    """The method that takes these steps."""
+
+    @functools.wraps(steps)
+    def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return take(steps(self, *args, **kwargs), self._do)
+
+    return method
+
+
+def _awaited(
+    steps: Callable[Concatenate[Any, P], Steps[T]],
+) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]:
+    """The asynchronous method that takes these steps."""
+
+    @functools.wraps(steps)
+    async def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await take_async(steps(self, *args, **kwargs), self._do)
+
+    return method
+
+
+class Inserts:
+    """What an accelerated :class:`clickhouse_connect.driver.client.Client` does in its own way."""
+
+    __slots__ = ()
+    _rowbinary: State
+
+    create_insert_context = _called(_Methods.create_insert_context)
+    insert_arrow = _called(_Methods.insert_arrow)
 
     def data_insert(self, context: InsertContext) -> QuerySummary:
         """Insert the data of `context`, and empty it."""
         if context.empty:
             return QuerySummary()
         try:
-            return take(insert_steps(self, context, self._rowbinary.options), self._do)
+            return take(insert_steps(self, self._rowbinary, context), self._do)
         finally:
             context.data = None
 
@@ -109,6 +132,8 @@ class Inserts:
                 return client.raw_insert(insert_block=block, **arguments)
             case Own(context):
                 return client.data_insert(context)
+            case OwnArrow(arguments):
+                return client.insert_arrow(**arguments)
             case Probe():
                 return client.command("SELECT 1")
             case Sleep(seconds):
@@ -116,22 +141,15 @@ class Inserts:
         return None
 
 
-def _tag(client: Any) -> None:
-    """What clickhouse-connect says of itself to the server, where it does."""
-    add = getattr(client, "_add_integration_tag", None)
-    if add is not None:
-        add("arrow")
-
-
 def _pieces(body: Body) -> Generator[Any, None, None]:
     """`body` while it is made."""
     body.begun = True
     try:
-        yield body.head()
+        yield from slices(body.head())
         while not body.chunks.ended:
             chunk = body.chunks.next()
             if len(chunk):
-                yield body.compress(chunk)
+                yield from slices(body.compress(chunk))
         if tail := body.flush():
             yield tail
     except Exception as error:
@@ -141,62 +159,21 @@ def _pieces(body: Body) -> Generator[Any, None, None]:
 class AsyncInserts:
     """What an accelerated :class:`clickhouse_connect.driver.asyncclient.AsyncClient` does in its own way.
 
-    Rows are encoded, and chunks compressed, in threads.
+    Rows are encoded, and chunks compressed, in threads; a small chunk is compressed at once.
     """
 
     __slots__ = ()
     _rowbinary: State
 
-    async def create_insert_context(
-        self,
-        table: str,
-        column_names: str | Sequence[str] | None = None,
-        database: str | None = None,
-        column_types: Sequence[Any] | None = None,
-        column_type_names: Sequence[str] | None = None,
-        column_oriented: bool = False,
-        settings: dict[str, Any] | None = None,
-        data: Any = None,
-        transport_settings: dict[str, str] | None = None,
-    ) -> InsertContext:
-        """As that of clickhouse-connect, but `data` may be anything that has rows or columns."""
-        asked = Asked(
-            table, column_names, database, column_types, column_type_names, settings, transport_settings
-        )
-        steps = context_steps(self, self._rowbinary.schemas, asked, column_oriented, data)
-        return await take_async(steps, self._do)
-
-    async def insert_arrow(
-        self,
-        table: str,
-        arrow_table: Any,
-        database: str | None = None,
-        settings: dict[str, Any] | None = None,
-        transport_settings: dict[str, str] | None = None,
-    ) -> QuerySummary:
-        """As that of clickhouse-connect; what the server would read from it as we do is sent as Native."""
-        check_arrow()  # type: ignore[no-untyped-call]
-        client: Any = super()
-        _tag(client)
-        arguments = {
-            "table": table,
-            "arrow_table": arrow_table,
-            "database": database,
-            "settings": settings,
-            "transport_settings": transport_settings,
-        }
-        state = self._rowbinary
-        summary = await take_async(arrow_steps(self, state.schemas, state.options, arguments), self._do)
-        if summary is None:
-            summary = await client.insert_arrow(**arguments)
-        return summary
+    create_insert_context = _awaited(_Methods.create_insert_context)
+    insert_arrow = _awaited(_Methods.insert_arrow)
 
     async def data_insert(self, context: InsertContext) -> QuerySummary:
         """Insert the data of `context`, and empty it."""
         if context.empty:
             return QuerySummary()
         try:
-            return await take_async(insert_steps(self, context, self._rowbinary.options), self._do)
+            return await take_async(insert_steps(self, self._rowbinary, context), self._do)
         finally:
             context.data = None
 
@@ -221,6 +198,8 @@ class AsyncInserts:
                 return await self._send(client, arguments, body)
             case Own(context):
                 return await client.data_insert(context)
+            case OwnArrow(arguments):
+                return await client.insert_arrow(**arguments)
             case Probe():
                 return await client.command("SELECT 1")
             case Sleep(seconds):
@@ -234,7 +213,7 @@ class AsyncInserts:
 
     async def _send(self, client: Any, arguments: dict[str, Any], body: Body) -> Any:
         if body.whole:
-            whole = await self._rowbinary.threads.submit(body.bytes)
+            whole = body.bytes() if body.light else await self._rowbinary.threads.submit(body.bytes)
             return await client.raw_insert(insert_block=whole, **arguments)
         pieces = self._pieces(body)
         try:
@@ -253,10 +232,11 @@ class AsyncInserts:
             piece = await self._rowbinary.threads.submit(body.head)
             while not body.chunks.ended:
                 ahead = asyncio.ensure_future(self._piece(body))
-                if len(piece):
-                    yield piece
+                for part in slices(piece) if len(piece) else ():
+                    yield part
                 piece = await ahead
-            yield piece
+            for part in slices(piece):
+                yield part
             if tail := body.flush():
                 yield tail
         except Exception as error:

@@ -12,7 +12,7 @@ from ._options import can_compare
 from ._schemas import Key, Schemas, Table, table_key
 from ._steps import Create, Steps
 
-__all__ = ["AcceleratedContext", "Asked", "context_steps", "describe_again", "is_frame"]
+__all__ = ["AcceleratedContext", "Asked", "are_rows", "context_steps", "describe_again", "is_frame"]
 
 _MISMATCH = "Insert data column count does not match column names"
 
@@ -64,14 +64,17 @@ class AcceleratedContext(InsertContext):
         self._data = None
         self.current_block = self.current_row = self.row_count = self.column_count = 0
         self.miscounted = self._converted = False
-        if data is None or (isinstance(data, Sized) and len(data) == 0):
+        if data is None:
+            return
+        sized = are_rows(data, self.column_oriented) or isinstance(data, Sized)
+        if sized and len(data) == 0:
             return
         found = _columns_of(data, self.column_oriented)
         self.column_count = len(self.column_names)
         self.miscounted = found not in (None, self.column_count)
         if self.miscounted and not self.cached:
             raise ProgrammingError(_MISMATCH)
-        if isinstance(data, Sized):
+        if sized:
             self.row_count = _rows_of(data, self.column_oriented)
             if self.row_count == 0:
                 return
@@ -101,6 +104,11 @@ class AcceleratedContext(InsertContext):
         return [getattr(row, name) for name in self.column_names]
 
 
+def are_rows(data: object, column_oriented: bool) -> bool:
+    """Whether `data` are rows at first sight, which is all that small inserts have time for."""
+    return type(data) in (list, tuple) and not column_oriented
+
+
 def is_frame(data: object) -> bool:
     """Whether `data` has named columns: a DataFrame, an Arrow table."""
     return hasattr(data, "__arrow_c_stream__") or (hasattr(data, "columns") and hasattr(data, "dtypes"))
@@ -123,6 +131,8 @@ def _rows_of(data: Any, column_oriented: bool) -> int:
 
 def _columns_of(data: Any, column_oriented: bool) -> int | None:
     """How many columns `data` shows to have; ``None`` when that is for the encoder to find out."""
+    if are_rows(data, column_oriented):
+        return len(data[0]) if isinstance(data[0], tuple | list) else None
     if is_frame(data):
         return len(data.schema if hasattr(data, "schema") else data.columns)
     shape = getattr(data, "shape", None)

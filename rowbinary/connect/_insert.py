@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import logging
 import random
 import time
@@ -12,23 +11,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from clickhouse_connect import common
-from clickhouse_connect.driver.binding import quote_identifier
 from clickhouse_connect.driver.compression import get_compressor
 from clickhouse_connect.driver.exceptions import DatabaseError, Error, NotSupportedError, OperationalError
 from clickhouse_connect.driver.summary import QuerySummary
 
 from .. import _codes
+from .._options import NaiveRule
 from .._pipeline import packer
-from .._schema import Schema
 from ..errors import EncodeError, SchemaError
 from ..protocol import POISON
-from ._context import AcceleratedContext, describe_again
+from ._context import AcceleratedContext, are_rows, describe_again
 from ._errors import ValueRefusedError, refused
 from ._frames import columns_of, transposed
-from ._options import COMPARE, Options, is_embedded, server_zone, unusual_setting, version_of
+from ._options import COMPARE, Options, server_zone, version_of
+from ._prepared import Prepared, Rules
 from ._rows import AsyncRowChunks, Chunks, ColumnChunks, RowChunks
+from ._state import State
 from ._steps import NATIVE_POISON, Body, Encode, Own, Probe, Send, Sleep, Steps
-from ._traits import Traits, traits_of
+from ._traits import Traits
 
 __all__ = ["insert_steps", "reason_against"]
 
@@ -37,15 +37,16 @@ logger = logging.getLogger("rowbinary.connect")
 _OTHER_TABLE = frozenset({16, 44, 53, 70})
 _AUTHENTICATION = 516
 _LONGEST_PAUSE = 5.0
+_LIGHT = 1 << 15  # bytes; LZ4 compresses them sooner than a thread answers
 
 
-@dataclass
+@dataclass(slots=True)
 class _Insert:
     """One insert: what is known of it."""
 
     client: Any
+    state: State
     context: Any
-    options: Options
     data: Any = None
     attempt: int = 0
     described_again: bool = False
@@ -62,9 +63,9 @@ class _Insert:
         return bool(getattr(self.context, "cached", False))
 
 
-def insert_steps(client: Any, context: Any, options: Options) -> Steps[QuerySummary]:
+def insert_steps(client: Any, state: State, context: Any) -> Steps[QuerySummary]:
     """Insert the data of `context`; the summary."""
-    insert = _Insert(client, context, options, context.data)
+    insert = _Insert(client, state, context, context.data)
     if getattr(context, "miscounted", False):
         yield from _describe_again(insert, None)
     while True:
@@ -114,9 +115,10 @@ class _CannotError(Exception):
 def _own(insert: _Insert, reason: str) -> Steps[QuerySummary]:
     """The wrapped client's own insert, or an error where the caller wants none."""
     table = insert.context.table
-    if insert.options.strict:
+    options = insert.state.options
+    if options.strict:
         raise NotSupportedError(f"{table} cannot be inserted into by rowbinary: {reason}")
-    level = logging.DEBUG if insert.options.has_said(table, reason) else logging.WARNING
+    level = logging.DEBUG if options.has_said(table, reason) else logging.WARNING
     logger.log(level, "%s: clickhouse-connect's own insert is used, for %s", table, reason)
     if isinstance(insert.data, AsyncIterable):
         raise NotSupportedError(f"{table}: rows of an asynchronous iterable need rowbinary, but {reason}")
@@ -128,64 +130,66 @@ def _own(insert: _Insert, reason: str) -> Steps[QuerySummary]:
 
 def _chunks(insert: _Insert) -> Chunks | AsyncRowChunks:
     """The encoder for this data; `_CannotError` where there is none."""
-    client, context, options = insert.client, insert.context, insert.options
+    client, state, context = insert.client, insert.state, insert.context
     try:
-        traits = traits_of(context.column_names, context.column_types)
+        prepared = state.prepared.of(context.table, context.column_names, context.column_types)
     except SchemaError as error:
         raise _CannotError(str(error)) from None
-    _check(client, context, options, traits)
-    encode = {
-        "format": options.format,
-        "json": options.json,
-        "naive": _naive(client, traits),
+    _check(client, state, context, prepared.traits)
+    rules: Rules = {
+        "format": state.options.format,
+        "json": state.options.json,
+        "naive": _naive(client, prepared.traits),
         "json_zone": server_zone(client),
     }
     try:
-        return _encoder(insert, traits.schema, encode)
+        return _encoder(insert, prepared, rules)
     except EncodeError as error:
         raise refused(error, error.row) from None
 
 
-def _check(client: Any, context: Any, options: Options, traits: Traits) -> None:
+def _check(client: Any, state: State, context: Any, traits: Traits) -> None:
     """Raise `_CannotError` for what the server, or the wrapped client, would make something else of."""
     if version_of(client.server_version) < traits.readers:
         raise _CannotError(f"server {client.server_version} reads JSON, Dynamic and Variant as text only")
     if getattr(context, "query_formats", None) or getattr(context, "column_formats", None):
         raise _CannotError("write formats are set for this insert")
-    if is_embedded(client) and isinstance(context.compression, str):
+    if state.embedded and isinstance(context.compression, str):
         raise _CannotError("the embedded engine reads no compressed bodies")
-    infers = options.json == "text" and traits.has_json
-    unusual = unusual_setting(client, context.settings or {}, infers)
+    infers = state.options.json == "text" and traits.has_json
+    unusual = state.settings.unusual(client, context.settings or {}, infers)
     if unusual is not None:
         raise _CannotError(f"the server would read this insert in another way with {unusual}")
 
 
-def reason_against(client: Any, context: Any, options: Options, traits: Traits) -> str | None:
+def reason_against(client: Any, state: State, context: Any, traits: Traits) -> str | None:
     """Why an insert is not for the encoder."""
     try:
-        _check(client, context, options, traits)
+        _check(client, state, context, traits)
         _naive(client, traits)
     except _CannotError as error:
         return str(error)
     return None
 
 
-def _encoder(insert: _Insert, schema: Schema, encode: dict[str, Any]) -> Chunks | AsyncRowChunks:
-    data, lax, types = insert.data, insert.options.lax, schema.types
-    statement = _statement(insert)
-    columns = columns_of(data, schema.names, types, lax)
+def _encoder(insert: _Insert, prepared: Prepared, rules: Rules) -> Chunks | AsyncRowChunks:
+    data = insert.data
+    if are_rows(data, insert.context.column_oriented):
+        return RowChunks(prepared, data, rules)
+    names, types, lax = prepared.schema.names, prepared.schema.types, prepared.lax
+    columns = columns_of(data, names, types, lax)
     if columns is None and insert.context.column_oriented:
-        data, columns = transposed(data, schema.names, types, lax)
+        data, columns = transposed(data, names, types, lax)
     if columns is not None:
-        return ColumnChunks(schema, columns, encode, statement)
+        return ColumnChunks(prepared, columns, rules)
     if isinstance(data, AsyncIterable):
-        return AsyncRowChunks(schema, data, encode, statement, lax=lax)
+        return AsyncRowChunks(prepared, data, rules)
     if not isinstance(data, Iterable):
         raise TypeError(f"data must be rows, not {type(data).__name__}")
-    return RowChunks(schema, data, encode, statement, lax=lax)
+    return RowChunks(prepared, data, rules)
 
 
-def _naive(client: Any, traits: Traits) -> str:
+def _naive(client: Any, traits: Traits) -> NaiveRule:
     """Whose zone datetimes without one have, as clickhouse-connect is told."""
     try:
         rule = common.get_setting("naive_datetime_insert")
@@ -200,28 +204,17 @@ def _naive(client: Any, traits: Traits) -> str:
 
 
 def _body(insert: _Insert, first: Any, chunks: Chunks | AsyncRowChunks) -> Body:
-    context, client = insert.context, insert.client
+    context, state = insert.context, insert.state
     if context.compression is None:
-        context.compression = client.write_compression
-    if is_embedded(client):
-        return Body(first, chunks, _as_bytes, _nothing, whole=chunks.ended)
+        context.compression = insert.client.write_compression
+    light = len(first) <= _LIGHT
+    if state.embedded:
+        return Body(first, chunks, _as_bytes, _nothing, whole=chunks.ended, light=light)
     method = context.compression if isinstance(context.compression, str) else None
     pack, flush = _compressor(method)
-    whole = chunks.ended and insert.options.retries is None
-    return Body(first, chunks, pack, flush, whole, _poison(insert.options, method))
-
-
-def _statement(insert: _Insert) -> bytes:
-    """What a body begins with; the embedded engine is given it apart."""
-    if is_embedded(insert.client):
-        return b""
-    context = insert.context
-    return _statement_of(context.table, tuple(context.column_names), insert.options.format)
-
-
-@functools.lru_cache(maxsize=256)
-def _statement_of(table: str, names: tuple[str, ...], format: str) -> bytes:
-    return f"INSERT INTO {table} ({', '.join(map(quote_identifier, names))}) FORMAT {format}\n".encode()
+    whole = chunks.ended and state.options.retries is None
+    light = light and method in (None, "lz4")
+    return Body(first, chunks, pack, flush, whole, light, _poison(state.options, method))
 
 
 def _compressor(method: str | None) -> tuple[Callable[[Any], Any], Callable[[], Any]]:
@@ -249,20 +242,19 @@ def _as_bytes(chunk: Any) -> bytes:
 
 def _arguments(insert: _Insert) -> dict[str, Any]:
     """Arguments of ``raw_insert``."""
-    context, embedded = insert.context, is_embedded(insert.client)
+    context = insert.context
     settings = dict(context.settings or {})
     if insert.cached:
         settings.setdefault(COMPARE, "0")
-    arguments: dict[str, Any] = {"settings": settings, "transport_settings": context.transport_settings}
-    if embedded:
-        arguments |= {
-            "table": context.table,
-            "column_names": context.column_names,
-            "fmt": insert.options.format,
-            "compression": context.compression if isinstance(context.compression, str) else None,
-        }
-    else:
-        arguments["compression"] = context.compression if isinstance(context.compression, str) else None
+    arguments: dict[str, Any] = {
+        "settings": settings,
+        "transport_settings": context.transport_settings,
+        "compression": context.compression if isinstance(context.compression, str) else None,
+    }
+    if insert.state.embedded:
+        arguments["table"] = context.table
+        arguments["column_names"] = context.column_names
+        arguments["fmt"] = insert.state.options.format
     return arguments
 
 
@@ -313,7 +305,7 @@ def _pause(insert: _Insert, body: Body, error: Error) -> float | None:
     whatever became of the rows; the wrapped client has done so by itself for a body of bytes.  With it, only
     when it is certain that nothing is stored, or when a deduplication token makes repeating harmless.
     """
-    retries = insert.options.retries
+    retries = insert.state.options.retries
     if not insert.replayable or not isinstance(error, DatabaseError):
         return None
     if retries is None:

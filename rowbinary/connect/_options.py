@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._options import check_choice
+from .._options import Format, JsonMode, check_choice
 
 __all__ = [
     "COMPARE",
     "Options",
+    "Settings",
     "can_compare",
     "is_embedded",
     "make_options",
     "server_zone",
-    "unusual_setting",
     "version_of",
 ]
 
@@ -49,6 +51,7 @@ _INFERENCE = {
     "type_json_use_partial_match_to_skip_paths_by_regexp": "1",
 }
 _NATIVE = {"input_format_native_decode_types_in_binary_format": "0"}
+_ALL = _INFERENCE | _NATIVE
 _WORDS = {"True": "1", "true": "1", "False": "0", "false": "0"}
 
 
@@ -56,10 +59,10 @@ _WORDS = {"True": "1", "true": "1", "False": "0", "false": "0"}
 class Options:
     """Options of an accelerated client; see :func:`rowbinary.connect.accelerate`."""
 
-    json: str = "text"
+    json: JsonMode = "text"
     lax: bool = False
     strict: bool = False
-    format: str = "Native"
+    format: Format = "Native"
     retries: int | None = None
     _said: set[tuple[str, str]] = field(default_factory=set, compare=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
@@ -73,7 +76,7 @@ class Options:
             return False
 
 
-def make_options(json: str, lax: bool, strict: bool, format: str, retries: int | None) -> Options:
+def make_options(json: JsonMode, lax: bool, strict: bool, format: Format, retries: int | None) -> Options:
     """Checked options."""
     check_choice("json", json, ("text", "exact"))
     check_choice("format", format, ("Native", "RowBinary"))
@@ -83,16 +86,39 @@ def make_options(json: str, lax: bool, strict: bool, format: str, retries: int |
 
 
 # The row format whose header the server compares with the table.
-_ROWS = "RowBinaryWithNamesAndTypes"
+_ROWS: Format = "RowBinaryWithNamesAndTypes"
 
 
-def unusual_setting(client: Any, settings: dict[str, Any], infers: bool) -> str | None:
-    """A setting with which the server would read a body in another way than the encoder means it.
+class Settings:
+    """Those of one client that decide how the server reads a body; for use by several threads.
 
-    `infers`: the types of JSON are inferred, as the server does it from text.
+    They are asked for with every insert, and looked into when they are not what they were.
     """
-    for name, usual in ((_INFERENCE | _NATIVE) if infers else _NATIVE).items():
-        found = settings.get(name)
+
+    def __init__(self) -> None:
+        self._seen: tuple[list[Any], str | None] = [], None
+
+    def unusual(self, client: Any, given: Mapping[str, Any], infers: bool) -> str | None:
+        """A setting with which the server would read a body in another way than the encoder means it.
+
+        `given`: those of the insert.  `infers`: the types of JSON are inferred, as the server does it from
+        text.
+        """
+        if not infers:
+            return _unusual(_NATIVE, client, given)
+        if not _ALL.keys().isdisjoint(given):
+            return _unusual(_ALL, client, given)
+        now = [*map(client.get_client_setting, _ALL), *map(client.server_settings.get, _ALL)]
+        before, answer = self._seen
+        if now != before:
+            answer = _unusual(_ALL, client, given)
+            self._seen = now, answer
+        return answer
+
+
+def _unusual(names: Mapping[str, str], client: Any, given: Mapping[str, Any]) -> str | None:
+    for name, usual in names.items():
+        found = given.get(name)
         if found is None:
             found = client.get_client_setting(name)
         if found is None:
@@ -109,6 +135,7 @@ def is_embedded(client: Any) -> bool:
     return str(getattr(client, "uri", "")).startswith("chdb:")
 
 
+@functools.lru_cache(maxsize=64)
 def version_of(text: str | None) -> tuple[int, ...]:
     """``"26.9.2.1"`` as (26, 9, 2, 1)."""
     return tuple(int(part) for part in re.findall(r"\d+", (text or "0").split("-")[0])[:4])

@@ -15,14 +15,13 @@ from collections.abc import (
 )
 from typing import Any, Protocol, TypeAlias
 
-from .._api import Encoder
 from .._async_rows import AsyncRows
 from .._columnar import iter_encode_columns
 from .._pipeline import Buffer, Encoding
-from .._schema import Schema
 from ..errors import EncodeError
 from ._errors import refused
-from ._values import Convert, always_converts, converter
+from ._prepared import Prepared, Rules
+from ._values import Convert, converter
 
 __all__ = ["AsyncRowChunks", "Chunks", "ColumnChunks", "RowChunks"]
 
@@ -82,27 +81,17 @@ class RowChunks:
     costs nothing, and what is needed costs one call per value.
     """
 
-    def __init__(
-        self,
-        schema: Schema,
-        rows: Iterable[Any],
-        options: Mapping[str, Any],
-        statement: bytes = b"",
-        *,
-        lax: bool,
-    ):
-        self._schema = schema
-        self._lax = lax
-        self._converts: dict[str, Convert] = {}
+    def __init__(self, prepared: Prepared, rows: Iterable[Any], rules: Rules):
+        self._prepared = prepared
+        self._rules = rules
+        self._schema = prepared.schema
+        self._converts: Mapping[str, Convert] = prepared.converts
         self._cuts = False  # what is too much in a row
-        self._again = 0  # rows that the encoder has seen twice
         self._rows = _Window(rows)
-        for name, type_ in schema:
-            convert = converter(type_, lax) if always_converts(type_, lax) else None
-            if convert is not None:
-                self._converts[name] = convert
-        self._encoding = Encoding(Encoder(schema, **options), (), statement=statement)
-        self._encoding.resume(self._converted(self._rows if self._rows.whole is None else self._rows.whole))
+        self._encoder = prepared.lend(rules)
+        self._again = self._encoder._encoder.index  # rows of inserts before, or that it has seen twice
+        whole = self._rows if self._rows.whole is None else self._rows.whole
+        self._encoding = Encoding(self._encoder, self._converted(whole), statement=prepared.statement)
 
     @property
     def ended(self) -> bool:
@@ -113,9 +102,13 @@ class RowChunks:
         """The next chunk; empty when there are no rows."""
         while True:
             try:
-                return self._encoding.next()
+                chunk = self._encoding.next()
+                break
             except EncodeError as error:
                 self._encoding.resume(self._converted(self._rescue(error)))
+        if self._encoding.ended:
+            self._give_back()
+        return chunk
 
     def feed(self, rows: list[Any]) -> Buffer | None:
         """Encode `rows` of an asynchronous iterable; a chunk when there are enough of them."""
@@ -130,7 +123,12 @@ class RowChunks:
 
     def end(self) -> Buffer:
         """The last chunk after :meth:`feed`."""
-        return self._encoding.end()
+        chunk = self._encoding.end()
+        self._give_back()
+        return chunk
+
+    def _give_back(self) -> None:
+        self._prepared.give_back(self._rules, self._encoder, self._encoding.raw_bytes)
 
     @property
     def held(self) -> bytes:
@@ -147,15 +145,16 @@ class RowChunks:
         if error.row is None:
             raise refused(error, None) from None
         row = error.row - self._again
-        if error.column is None and self._lax and not self._cuts:
+        lax = self._prepared.lax
+        if error.column is None and lax and not self._cuts:
             self._cuts = True
         else:
             convert = None
             if error.column is not None and error.column not in self._converts:
-                convert = converter(dict(self._schema)[error.column], self._lax)
+                convert = converter(dict(self._schema)[error.column], lax)
             if convert is None:
                 raise refused(error, row) from None
-            self._converts[error.column or ""] = convert
+            self._converts = {**self._converts, error.column or "": convert}
         self._again += 1
         return self._rows.since(row)
 
@@ -178,16 +177,8 @@ class RowChunks:
 class AsyncRowChunks:
     """Chunks of the rows of an asynchronous iterable, encoded in threads."""
 
-    def __init__(
-        self,
-        schema: Schema,
-        rows: AsyncIterable[Any],
-        options: Mapping[str, Any],
-        statement: bytes,
-        *,
-        lax: bool,
-    ):
-        self._chunks = RowChunks(schema, iter(()), options, statement, lax=lax)
+    def __init__(self, prepared: Prepared, rows: AsyncIterable[Any], rules: Rules):
+        self._chunks = RowChunks(prepared, iter(()), rules)
         self._rows = AsyncRows(rows, self._chunks.encoding)
 
     @property
@@ -218,9 +209,9 @@ class ColumnChunks:
 
     held = b""
 
-    def __init__(self, schema: Schema, columns: Any, options: Mapping[str, Any], statement: bytes):
-        self._statement = statement
-        self._chunks: Generator[bytes, None, None] = iter_encode_columns(schema, columns, **options)
+    def __init__(self, prepared: Prepared, columns: Any, rules: Rules):
+        self._statement = prepared.statement
+        self._chunks: Generator[bytes, None, None] = iter_encode_columns(prepared.schema, columns, **rules)
         self._following: bytes | None = None
         self._begun = self.ended = False
 

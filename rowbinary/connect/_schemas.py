@@ -58,7 +58,7 @@ class Schemas:
 
     def __init__(self, ttl: float):
         self._ttl = ttl
-        self._tables: dict[Key, tuple[float, Table]] = {}
+        self._tables: dict[Key, tuple[float, Table, bool]] = {}
         self._lock = threading.Lock()
 
     def get(self, key: Key, by_place: bool) -> Table | None:
@@ -67,18 +67,19 @@ class Schemas:
             found = self._tables.get(key)
         if found is None:
             return None
-        when, table = found
-        brief = by_place and len(set(table.types)) < len(table.types)
-        return table if time.monotonic() - when <= (min(self._ttl, _BRIEF) if brief else self._ttl) else None
+        when, table, has_twins = found
+        ttl = min(self._ttl, _BRIEF) if by_place and has_twins else self._ttl
+        return table if time.monotonic() - when <= ttl else None
 
     def put(self, key: Key, table: Table) -> None:
         """Remember `table`, if the server notices when it is not like that any more."""
         if self._ttl <= 0 or not table.may_age:
             return
+        has_twins = len(set(table.types)) < len(table.types)
         with self._lock:
             if len(self._tables) >= _MOST:
                 self._tables.clear()
-            self._tables[key] = time.monotonic(), table
+            self._tables[key] = time.monotonic(), table, has_twins
 
     def forget(self, key: Key) -> None:
         """Ask again next time."""

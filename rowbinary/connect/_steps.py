@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 __all__ = [
     "Body",
@@ -16,6 +16,7 @@ __all__ = [
     "Create",
     "Encode",
     "Own",
+    "OwnArrow",
     "Probe",
     "Send",
     "Sleep",
@@ -49,6 +50,12 @@ class Own(NamedTuple):
     context: Any
 
 
+class OwnArrow(NamedTuple):
+    """Let the wrapped client insert an Arrow table in its own way."""
+
+    arguments: dict[str, Any]
+
+
 class Probe(NamedTuple):
     """Run a harmless statement, which the wrapped client sends again with a new token when it has to."""
 
@@ -59,12 +66,13 @@ class Sleep(NamedTuple):
     seconds: float
 
 
-@dataclass
+@dataclass(slots=True)
 class Body:
     """What goes over the wire: the first chunk, which begins with the statement where that is part of the
     body, and those that are made while it is sent.
 
     ``whole``: it may be given as bytes, which the wrapped client sends again by its own rules.
+    ``light``: the first chunk is compressed sooner than a thread answers.
     ``failed``: what broke it off.  ``begun``: a byte of it has been asked for.  ``poison``: what a body that
     breaks off can end with so that the server refuses it: unlike a broken connection that gets an answer, and
     the session is free at once.
@@ -75,6 +83,7 @@ class Body:
     compress: Callable[[Any], Any]
     flush: Callable[[], Any]
     whole: bool
+    light: bool = False
     poison: bytes | None = None
     begun: bool = False
     failed: BaseException | None = None
@@ -106,46 +115,38 @@ class Send(NamedTuple):
     body: Body
 
 
-Step: TypeAlias = Create | Encode | Own | Probe | Send | Sleep
+Step: TypeAlias = Create | Encode | Own | OwnArrow | Probe | Send | Sleep
 Steps: TypeAlias = Generator[Step, Any, T]
 
 
-class _Walk(Generic[T]):
-    """Through `steps`: what came of the last one is told, then asked for the next."""
-
-    def __init__(self, steps: Steps[T]):
-        self._steps = steps
-        self.result: Any = None
-        self.error: Exception | None = None
-        self.value: Any = None  # what the steps have come to
-
-    def next(self) -> Step | None:
-        """The next step; ``None`` at the end."""
-        result, error, self.result, self.error = self.result, self.error, None, None
-        try:
-            return self._steps.send(result) if error is None else self._steps.throw(error)
-        except StopIteration as stop:
-            self.value = stop.value
-            return None
+def _next(steps: Steps[T], result: Any, error: Exception | None) -> tuple[Step | None, Any]:
+    """The step after the one that came to `result`, or to `error`; ``None`` at the end, and what all have
+    come to."""
+    try:
+        return (steps.send(result) if error is None else steps.throw(error)), None
+    except StopIteration as stop:
+        return None, stop.value
 
 
 def take(steps: Steps[T], do: Callable[[Step], Any]) -> T:
     """Take all `steps`; what they come to."""
-    walk = _Walk(steps)
-    while (step := walk.next()) is not None:
+    step, value = _next(steps, None, None)
+    while step is not None:
         try:
-            walk.result = do(step)
-        except Exception as error:
-            walk.error = error
-    return walk.value  # type: ignore[no-any-return]
+            result, error = do(step), None
+        except Exception as caught:
+            result, error = None, caught
+        step, value = _next(steps, result, error)
+    return value  # type: ignore[no-any-return]
 
 
 async def take_async(steps: Steps[T], do: Callable[[Step], Awaitable[Any]]) -> T:
     """Like :func:`take`, one awaited step after another."""
-    walk = _Walk(steps)
-    while (step := walk.next()) is not None:
+    step, value = _next(steps, None, None)
+    while step is not None:
         try:
-            walk.result = await do(step)
-        except Exception as error:
-            walk.error = error
-    return walk.value  # type: ignore[no-any-return]
+            result, error = await do(step), None
+        except Exception as caught:
+            result, error = None, caught
+        step, value = _next(steps, result, error)
+    return value  # type: ignore[no-any-return]
