@@ -32,6 +32,7 @@ help:
 	@echo "make test      the test suite (TESTS=tests/test_x.py, PYTEST_FLAGS=-x)"
 	@echo "make lint      ruff and mypy;  make format  lets ruff rewrite"
 	@echo "make sanitize  the suite against a build with ASan and UBSan"
+	@echo "make fuzz      decoders and type parser with clang's fuzzer (FUZZ_SECONDS=60, FUZZ=decode)"
 	@echo "make bench     benchmarks beside the peers, into docs/benchmarks.md;  make bench-quick  in two minutes"
 	@echo "make instructions  instructions per row beside those recorded (valgrind);  make instructions-record"
 	@echo "make clean     removes everything made here"
@@ -142,6 +143,37 @@ $(SAN)/.made: pyproject.toml
 	$(PYTHON) -m venv $(SAN)
 	$(SAN)/bin/python $(PIP) "setuptools>=77" "cffi>=2.0" wheel
 	ROWBINARY_NO_EXTENSIONS=1 $(SAN)/bin/python $(PIP) --no-build-isolation ".[test]"
+	@touch $@
+
+# --- fuzzing ------------------------------------------------------------------------------------
+
+# tests/fuzz has the targets.  A build of its own by clang, for atheris (libFuzzer in Python), which brings
+# the runtime of the sanitizers.  `-P`: as above, the installed package and not this directory.
+FUZZ ?= decode types
+FUZZ_SECONDS ?= 60
+FUZZER := .cache/fuzz
+FUZZED = LD_PRELOAD="$$($(FUZZER)/bin/python -c 'import atheris; print(atheris.path())')/asan_with_fuzzer.so" \
+	PYTHONMALLOC=malloc PYTHONPATH=tests UBSAN_OPTIONS=print_stacktrace=1 \
+	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:quarantine_size_mb=32 $(FUZZER)/bin/python -P -m fuzz
+
+.PHONY: fuzz fuzz-build fuzz-corpus
+fuzz: fuzz-build
+	@for target in $(FUZZ); do $(FUZZED) $$target --seconds $(FUZZ_SECONDS) $(FUZZ_FLAGS) || exit 1; done
+
+# What was found since, in the fewest inputs, and without what no longer finds anything.
+fuzz-corpus: fuzz-build
+	PYTHONPATH=tests $(FUZZER)/bin/python -P -m fuzz.make_corpus $(FUZZER)/seeds
+	@for target in $(FUZZ); do $(FUZZED) $$target --merge $(FUZZER)/seeds/$$target || exit 1; done
+
+fuzz-build: $(FUZZER)/.made
+	CC=clang ROWBINARY_FUZZ=1 $(FUZZER)/bin/python $(PIP) --no-build-isolation --no-deps --force-reinstall .
+
+$(FUZZER)/.made: pyproject.toml
+	@command -v clang >/dev/null || { echo "error: no clang: apt install clang libclang-rt-14-dev"; exit 1; }
+	@$(PYTHON) -c "$$PREFLIGHT"
+	$(PYTHON) -m venv $(FUZZER)
+	$(FUZZER)/bin/python $(PIP) "setuptools>=77" "cffi>=2.0" wheel "atheris>=3"
+	ROWBINARY_NO_EXTENSIONS=1 $(FUZZER)/bin/python $(PIP) --no-build-isolation ".[test]"
 	@touch $@
 
 clean:

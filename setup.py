@@ -5,6 +5,7 @@ and gives bytes or integers (plain C bound by cffi, ``csrc/core`` and ``csrc/ffi
 
 Environment switches, each ``1`` to take effect:
 ``ROWBINARY_SANITIZE``: AddressSanitizer and UndefinedBehaviorSanitizer;
+``ROWBINARY_FUZZ``: these, and what a fuzzer is guided by (``CC=clang``);
 ``ROWBINARY_WERROR``: compiler warnings are errors;
 ``ROWBINARY_NO_EXTENSIONS``: neither module; the library is then pure Python.
 """
@@ -25,8 +26,11 @@ CFLAGS = ["-O3", "-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror
 # Usual with the C-API: methods that ignore an argument, short tables, and the pointer in datetime.h.
 CFLAGS += ["-Wno-unused-parameter", "-Wno-missing-field-initializers", "-Wno-unused-variable"]
 LDFLAGS: list[str] = []
-if switched_on("SANITIZE"):
+KIND = "fuzz" if switched_on("FUZZ") else "sanitize" if switched_on("SANITIZE") else ""
+if KIND:
     SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+    if KIND == "fuzz":
+        SANITIZE += ["-fsanitize=fuzzer-no-link", "-DRB_FUZZING"]
     CFLAGS += ["-O1", "-g", "-fno-omit-frame-pointer", *SANITIZE]
     LDFLAGS += SANITIZE
 if switched_on("WERROR"):
@@ -55,5 +59,5 @@ setup(
     ext_modules=[SPEEDUPS] if native and cpython else [],
     cffi_modules=["csrc/ffi/build_kernels.py:kernels"] if native else [],
     # Objects built with other flags must not be taken for these.
-    options={"build": {"build_base": "build/sanitize"}} if switched_on("SANITIZE") else {},
+    options={"build": {"build_base": f"build/{KIND}"}} if KIND else {},
 )

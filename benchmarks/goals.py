@@ -1,4 +1,4 @@
-"""What was asked of the encoder, and what a run found of it."""
+"""What was asked of encoder and decoder, and what a run found of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import columnar
 import peers
+import peers_decode
 import registry
 from measuring import number, spread
 from results import Found, Results, Table
@@ -215,12 +216,41 @@ def _columnar_goals(results: Results) -> list[Goal]:
     return goals
 
 
+def parser(table: Table) -> str | None:
+    """orjson, by text or all in one array: what took less CPU."""
+    names = [name for name in peers_decode.ORJSON if name in table]
+    return min(names, key=lambda name: table[name].median, default=None)
+
+
+def _decode_goals(results: Results) -> list[Goal]:
+    goals = []
+    for name, whose, pick in (
+        ("ints", "clickhouse-connect", faster),
+        ("flat", "clickhouse-connect", faster),
+        ("documents", "orjson", parser),
+    ):
+        found = _found(results, name)
+        for format, ours in (("Native", peers.NATIVE), ("RowBinary", peers.ROWS)):
+            on, off = (_of(table, pick(table), ours) for table in (found.decode, found.decode_off))
+            goal = _at_least(f"decoding {format} to tuples, to {whose}: {registry.ALL[name].short}", 1, on)
+            if off:
+                text = f"{goal.found}; {number(statistics.median(off))}x without the garbage collector"
+                goal = goal._replace(found=text)
+            goals.append(goal)
+    return goals
+
+
+def _of(table: Table, theirs: str | None, ours: str) -> list[float]:
+    return ratios(table, theirs, ours) if theirs else []
+
+
 def all_of(results: Results) -> list[Goal]:
     return [
         *_ratio_goals(results),
         *_lz4_goals(results),
         *_sum_goals(results),
         *_connect_goals(results),
+        *_decode_goals(results),
         *_memory_goals(results),
         *_columnar_goals(results),
     ]

@@ -1,4 +1,4 @@
-"""Instructions per row of the C encoder, counted by valgrind, beside those recorded in instructions.json.
+"""Instructions per row of encoder and decoder, counted by valgrind, beside those in instructions.json.
 
 make instructions            fails where a workload needs more instructions than recorded
 make instructions-record     records what it needs now
@@ -6,7 +6,8 @@ make instructions-record     records what it needs now
 Clocks of shared machines waver by more than most regressions; counts do not: those of one build differ by a
 ten-thousandth at most, whatever else runs.  Counted are ``encoder_fill`` and ``encoder_take`` (csrc/ext)
 with everything that they call, in libpython and libc too; not the start of the interpreter, nor Python code
-around them.  A count is no time: it knows nothing of caches and branch prediction; `make bench` does.
+around them.  Of decoding it is the whole call of ``decode_rows``, which is partly Python, but not letting go
+of the rows.  A count is no time: it knows nothing of caches and branch prediction; `make bench` does.
 """
 
 from __future__ import annotations
@@ -45,11 +46,20 @@ SHAPES = {
     "documents": ("documents", "tuples"),
     "arrays": ("arrays", "tuples"),
     "sparse": ("sparse", "tuples"),
+    "decoding spans": ("spans", "decoded"),
+    "decoding flat": ("flat", "decoded"),
+    "decoding ints": ("ints", "decoded"),
+    "decoding documents": ("documents", "decoded"),
+    "decoding arrays": ("arrays", "decoded"),
 }
 CASES = [(name, format) for name in SHAPES for format in FORMATS]
 
 COUNTED = ["encoder_fill", "encoder_take"]
-STARTER = "#include <valgrind/callgrind.h>\nvoid start(void) { CALLGRIND_START_INSTRUMENTATION; }\n"
+STARTER = """\
+#include <valgrind/callgrind.h>
+void start(void) { CALLGRIND_START_INSTRUMENTATION; }
+void toggle(void) { CALLGRIND_TOGGLE_COLLECT; }
+"""
 
 # For glibc (others ignore it).  Copies by instructions that every x86_64 has, since valgrind shows programs
 # some of this CPU's features; and without `rep movsb`, which would count once per byte.  Memory that malloc
@@ -268,6 +278,8 @@ def count(case: Case, prefix: list[str], starter: pathlib.Path) -> float:
     out.unlink(missing_ok=True)
     valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--instr-atstart=no"]
     toggles = [f"--toggle-collect={function}" for function in COUNTED]
+    if SHAPES[case[0]][1] == "decoded":  # it toggles by itself
+        toggles = ["--collect-atstart=no"]
     run(case, [*prefix, *valgrind, *toggles], ROWS, starter)
     return parse(out.read_text()) / ROWS
 

@@ -1,7 +1,8 @@
-"""What benchmarks/instructions.py runs under valgrind: one workload, encoded once while it is counted.
+"""What benchmarks/instructions.py runs under valgrind: one workload, once while it is counted.
 
-Arguments: the workload, ``tuples`` or ``dicts``, the format, the number of rows, and a shared object whose
-``start`` makes callgrind begin.  Until then valgrind only translates, which is five times as fast.
+Arguments: the workload; ``tuples`` or ``dicts`` to be encoded, or ``decoded``; the format; the number of rows;
+and a shared object.  Its ``start`` makes callgrind begin; until then valgrind only translates, which is five
+times as fast.  Its ``toggle`` makes callgrind count, or stop it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 from typing import cast
 
 import registry
+from workloads import Workload
 
 import rowbinary
 
@@ -20,17 +22,36 @@ import rowbinary
 WARM = 3
 
 
-def main(name: str, shape: str, format: str, count: str, starter: str) -> None:
-    workload = registry.ALL[name].make(int(count))
+def encode(workload: Workload, shape: str, format: rowbinary.Format, starter: ctypes.CDLL) -> None:
     rows = workload.dicts if shape == "dicts" else workload.rows
-    encoder = rowbinary.Encoder(workload.schema, format=cast("rowbinary.Format", format))
-    start = ctypes.CDLL(starter).start
-    gc.disable()
+    encoder = rowbinary.Encoder(workload.schema, format=format)
     for turn in range(WARM + 1):
         if turn == WARM:
-            start()
+            starter.start()
         encoder.write_rows(rows)
         encoder.take()
+
+
+def decode(workload: Workload, format: rowbinary.Format, starter: ctypes.CDLL) -> None:
+    schema = rowbinary.Schema(workload.schema)
+    body = rowbinary.encode_rows(schema, workload.rows, format=format)
+    for _ in range(WARM):
+        rowbinary.decode_rows(schema, body, format=format)
+    starter.start()
+    starter.toggle()
+    rows = rowbinary.decode_rows(schema, body, format=format)
+    starter.toggle()
+    assert len(rows) == len(workload.rows)
+
+
+def main(name: str, shape: str, format: str, count: str, starter: str) -> None:
+    workload = registry.ALL[name].make(int(count))
+    built, chosen = ctypes.CDLL(starter), cast("rowbinary.Format", format)
+    gc.disable()
+    if shape == "decoded":
+        decode(workload, chosen, built)
+    else:
+        encode(workload, shape, chosen, built)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 import chart
 import goals
 import peers
+import peers_decode
 import registry
 import results as stored
 from measuring import number, spread
@@ -83,6 +84,22 @@ and engine are one process and both count; half of the rows, into a Null table. 
 a Memory table, and must be stored as clickhouse-connect stores them; where only types of JSON paths differ,
 the end of this page says so."""
 
+DECODE = """## Decoding
+
+Bytes to Python objects, from memory in one piece: CPU of the others, as a multiple of ours. All read the same
+rows, which is checked before (the end of this page says where values differ).
+
+- *rowbinary*: `decode_rows` to tuples; documents are nested dicts, datetimes have a time zone.
+- *clickhouse-connect*: what its `query` does between socket and `result_rows`, by default: without NumPy,
+  datetimes without time zone. *clickhouse-driver*: its stream of blocks. Both read our Native; the engine's
+  differs by a few bytes. JSON columns are typed there, not text.
+- *orjson* and *msgspec*: the same documents as JSON text. *pyarrow*: an IPC stream to lists, these to tuples.
+
+The garbage collector is on, as in most programs, and walks new rows while others are made: up to a third of
+the time where rows are full of lists and dicts. Collections of all objects are left out, since when they come
+depends on what else is in memory; beside the figures is what the same costs with the collector off. Every
+measurement begins with no objects in its sight; letting go of the rows is not measured."""
+
 MEMORY = """## Memory
 
 Rows made one by one by a generator into `iter_encode`, in a process of its own: how much the resident memory
@@ -96,7 +113,8 @@ threads gain where there is something to compute; copies are as fast as the memo
 CHECKED = """## Same rows
 
 The first {rows:,} rows of every workload went into the embedded engine as each contender sends them, and were
-read back and compared row by row, with the types of JSON paths: {equal} times the same{but}"""
+read back and compared row by row, with the types of JSON paths; so were the rows that each decodes with
+those that we decode: {equal} times the same{but}"""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
@@ -288,6 +306,39 @@ def _accelerated(head: list[str], figures: Table, suffix: str = "") -> list[list
     return [[*head, *micros, *(spread(values, "x") for values in both)]]
 
 
+def decode_section(results: Results) -> str:
+    tables = {name: found for name, found in results.workloads.items() if peers.NATIVE in found.decode}
+    if not tables:
+        return ""
+    parts = [DECODE]
+    names = [peers.CYTHON, peers.RUST, peers.DRIVER, *peers_decode.ORJSON, peers_decode.MSGSPEC, peers.ARROW]
+    for ours in (peers.NATIVE, peers.ROWS):
+        rows = []
+        for name, found in tables.items():
+            cells = [_multiple(found.decode.get(other), ours) for other in names]
+            rows.append([registry.ALL[name].short, f"{number(found.decode[ours].median)} us", *cells])
+        parts.append(table([ours, "a row", *names], rows))
+    rows = []
+    for name, found in tables.items():
+        for label, one in found.decode.items():
+            cells = [registry.ALL[name].short, label, bytes_of(one.bytes)]
+            for figures in (one, found.decode_off.get(label)):
+                cells.append(number(figures.median) if figures else "-")
+                cells += [_beside_ours(label, figures, ours) for ours in (peers.NATIVE, peers.ROWS)]
+            rows.append(cells)
+    head = ["workload", "reader", "bytes", "us", "to our Native", "to our RowBinary"]
+    parts.append(
+        "All of it, us of CPU per row; columns are compared with ours from Native:\n\n"
+        + table([*head, *(f"{what}, no collector" for what in head[3:])], rows, 2)
+    )
+    return "\n\n".join(parts)
+
+
+def _beside_ours(label: str, figures: Figures | None, ours: str) -> str:
+    base = ours + peers_decode.COLUMNS if label.endswith(peers_decode.COLUMNS) else ours
+    return "1" if label == base else spread(figures.ratios.get(base, []) if figures else [], "x")
+
+
 def memory_section(results: Results) -> str:
     if not results.streams:
         return ""
@@ -379,6 +430,7 @@ def document(results: Results) -> str:
         engine_section(results),
         insert_section(results),
         connect_section(results),
+        decode_section(results),
         columnar_section(results),
         memory_section(results),
         encode_section(results),
@@ -412,11 +464,16 @@ def summary(results: Results) -> str:
                 if base + suffix in one.ratios
             ]
             lines.append(f"  {label:44} {number(one.median):>8}  {'  '.join(pair)}")
-        for title, figures in (("HTTP", found.connect), ("chdb", found.embedded)):
+        for title, figures in (
+            ("client.insert, HTTP", found.connect),
+            ("client.insert, chdb", found.embedded),
+            ("decoding", found.decode),
+            ("decoding without the garbage collector", found.decode_off),
+        ):
             if figures:
-                lines.append(f"{name}: us of CPU per row, client.insert, {title}; to our Native")
+                lines.append(f"{name}: us of CPU per row, {title}; to our Native")
             for label, one in figures.items():
-                suffix = peers.LZ4 if peers.LZ4 in label else ""
+                suffix = next((end for end in (peers.LZ4, peers_decode.COLUMNS) if label.endswith(end)), "")
                 ratio = _multiple(one, peers.NATIVE + suffix)
                 lines.append(f"  {label:44} {number(one.median):>8}  {ratio}")
         if found.null:

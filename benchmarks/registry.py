@@ -47,6 +47,8 @@ ALL: dict[str, Entry] = {
 }
 # Inserts over HTTP.
 INSERTED = ["spans", "documents", "flat", "ints", "arrays"]
+# Read again.
+DECODED = ["spans", "documents", "flat", "ints", "arrays", "wide"]
 
 
 def make(name: str, share: float = 1) -> Workload:

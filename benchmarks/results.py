@@ -28,7 +28,7 @@ PACKAGES = [
 ]
 
 
-TABLES = ("encode", "null", "stored", "insert", "few", "connect", "embedded")
+TABLES = ("encode", "null", "stored", "insert", "few", "connect", "embedded", "decode", "decode_off")
 
 
 @dataclasses.dataclass
@@ -60,7 +60,8 @@ Table = dict[str, Figures]
 class Found:
     """Of one workload.  ``encode`` is the client, ``null`` and ``stored`` the engine, ``insert`` and ``few``
     whole inserts over HTTP; ``connect``, ``calls`` (of few rows, a call) and ``embedded`` those of
-    clickhouse-connect, as it is and accelerated."""
+    clickhouse-connect, as it is and accelerated.  ``decode`` is reading, ``decode_off`` the same without the
+    garbage collector."""
 
     rows: int = 0
     columns: int = 0
@@ -73,6 +74,8 @@ class Found:
     few: Table = dataclasses.field(default_factory=dict)
     connect: Table = dataclasses.field(default_factory=dict)
     embedded: Table = dataclasses.field(default_factory=dict)
+    decode: Table = dataclasses.field(default_factory=dict)
+    decode_off: Table = dataclasses.field(default_factory=dict)
     calls: dict[str, Table] = dataclasses.field(default_factory=dict)
     absent: dict[str, str] = dataclasses.field(default_factory=dict)
     equal: list[str] = dataclasses.field(default_factory=list)

@@ -54,6 +54,10 @@ class Blocks:
             known = map(Known, schema.types, schema.plan.nodes)
             self._expected = dict(zip(schema.names, known, strict=True))
 
+    def move(self, cursor: Cursor) -> None:
+        """Read on with `cursor`, which stands at the same place."""
+        self._cursor = cursor
+
     def next(self) -> Block | None:
         """The next block; ``None`` at the end."""
         cursor = self._cursor

@@ -13,9 +13,18 @@ from ._cursor import Owner, Position
 from ._opcodes import WIDTHS, Op
 from ._options import MAX_STRING
 from ._plan import Node
-from ._read import READERS, document, pairs_of, read_dynamic, read_value
-from ._read_faults import bad_flag, bad_key, bad_length, bad_member, twice
-from ._read_parts import enter, read_constant, read_ends, read_path, read_size, read_version, take_bytes
+from ._read import READERS, document, pairs_of, read_value
+from ._read_faults import bad_flag, bad_key, bad_member, twice
+from ._read_parts import (
+    enter,
+    read_constant,
+    read_ends,
+    read_path,
+    read_shared_values,
+    read_size,
+    read_version,
+    take_bytes,
+)
 from ._read_types import compiled, named_type
 from .errors import shorten
 
@@ -111,44 +120,38 @@ class Tuple(Parent):
         self.steps = node.names or range(len(self.children))
 
     def data(self, cursor: Position, count: int) -> list[Any]:
+        return self._read(cursor, count)
+
+    def data_without(self, cursor: Position, nulls: bytes) -> list[Any]:
+        """The elements under NULL are not looked at either: servers put 0 there, also for an Enum."""
+        rows = self._read(cursor, len(nulls), nulls)
+        return [None if null else row for null, row in zip(nulls, rows, strict=True)]
+
+    def _read(self, cursor: Position, count: int, nulls: bytes | None = None) -> list[Any]:
         if not self.children:
-            return self._empty(cursor, count)
+            cursor.index = None
+            cursor.note_each("empty tuple", cursor.take(count))
+            return [()] * count
         cursor.level += 1
         elements = []
         for child, step in zip(self.children, self.steps, strict=True):
             cursor.enter(child.node, step)
-            elements.append(child.data(cursor, count))
+            elements.append(child.data(cursor, count) if nulls is None else child.data_without(cursor, nulls))
             cursor.leave()
         cursor.level -= 1
-        return self._rows(elements)
-
-    def data_without(self, cursor: Position, nulls: bytes) -> list[Any]:
-        """The elements under NULL are not looked at either: servers put 0 there, also for an Enum."""
-        if not self.children:
-            rows = self._empty(cursor, len(nulls))
-        else:
-            cursor.level += 1
-            elements = []
-            for child, step in zip(self.children, self.steps, strict=True):
-                cursor.enter(child.node, step)
-                elements.append(child.data_without(cursor, nulls))
-                cursor.leave()
-            cursor.level -= 1
-            rows = self._rows(elements)
-        return [None if null else row for null, row in zip(nulls, rows, strict=True)]
-
-    def _empty(self, cursor: Position, count: int) -> list[Any]:
-        cursor.index = None
-        cursor.note_each("empty tuple", cursor.take(count))
-        return [()] * count
-
-    def _rows(self, elements: list[list[Any]]) -> list[Any]:
         names, rows = self.node.names, zip(*elements, strict=True)
         return list(rows) if names is None else [dict(zip(names, row, strict=True)) for row in rows]
 
 
 class Nullable(Parent):
     def data(self, cursor: Position, count: int) -> list[Any]:
+        return self._values(cursor, self._flags(cursor, count))
+
+    def data_without(self, cursor: Position, nulls: bytes) -> list[Any]:
+        """In a Tuple that is NULL, what stands under that is not looked at, whatever the flag here."""
+        return self._values(cursor, bytes(map(max, nulls, self._flags(cursor, len(nulls)))))
+
+    def _flags(self, cursor: Position, count: int) -> bytes:
         start = cursor.offset
         nulls = take_bytes(cursor, count)
         for index, null in enumerate(nulls):
@@ -157,6 +160,9 @@ class Nullable(Parent):
                 cursor.index = index
                 raise bad_flag(cursor, null, start + index)
         cursor.note_each(NULL_FLAG, nulls)
+        return nulls
+
+    def _values(self, cursor: Position, nulls: bytes) -> list[Any]:
         (child,) = self.children
         cursor.level += 1
         cursor.enter(child.node)
@@ -459,20 +465,6 @@ def spread(cursor: Position, count: int, members: Sequence[Column | None], what:
             values[index] = value
         cursor.leave()
         cursor.owners.pop()
-    return values
-
-
-def read_shared_values(cursor: Position, count: int) -> list[Any]:
-    """Values in Strings, each with its type tag in front."""
-    values = []
-    for cursor.index in range(count):
-        length = cursor.length_of_string()
-        end = cursor.offset + length
-        if not cursor.ensure(length):
-            raise cursor.short(length)
-        values.append(read_dynamic(cursor))
-        if cursor.offset != end:
-            raise bad_length(cursor, length, end)
     return values
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ._cursor import Position
 from ._options import MAX_ARRAY
-from ._read import MAX_LEVELS
-from ._read_faults import bad_end
+from ._read import MAX_LEVELS, read_dynamic
+from ._read_faults import bad_end, bad_length
 
 
 def enter(cursor: Position, levels: int = 1) -> None:
@@ -68,3 +70,17 @@ def read_path(cursor: Position) -> str | bytes:
     path = cursor.text()
     cursor.note("path", path)
     return path
+
+
+def read_shared_values(cursor: Position, count: int) -> list[Any]:
+    """Values in Strings, each with its type tag in front."""
+    values = []
+    for cursor.index in range(count):
+        length = cursor.length_of_string()
+        end = cursor.offset + length
+        if not cursor.ensure(length):
+            raise cursor.short(length)
+        values.append(read_dynamic(cursor))
+        if cursor.offset != end:
+            raise bad_length(cursor, length, end)
+    return values

@@ -54,8 +54,9 @@ def _check_depth(cursor: Position, type_: t.Type) -> None:
     level: tuple[t.Type, ...] = (type_,)
     for _ in range(MAX_TYPE_DEPTH):
         level = tuple([inner for outer in level for inner in _inner_types(outer)])
-    if level:
-        raise cursor.error(f"a type nested deeper than {MAX_TYPE_DEPTH} levels")
+        if not level:
+            return
+    raise cursor.error(f"a type nested deeper than {MAX_TYPE_DEPTH} levels")
 
 
 def _inner_types(type_: t.Type) -> tuple[t.Type, ...]:

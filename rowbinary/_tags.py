@@ -94,6 +94,6 @@ def _json_tag(type_: t.JSON) -> bytes:
 def _aggregate_tag(first: bytes, type_: t.Aggregate) -> bytes:
     if not type_.function.isidentifier():
         raise SchemaError(f"type {type_} has no binary encoding here: its function has parameters")
-    version = b"\0" if type_.family == "AggregateFunction" else b""
+    version = varint(type_.version) if type_.family == "AggregateFunction" else b""
     arguments = varint(len(type_.arguments)) + b"".join(map(type_tag, type_.arguments))
     return first + version + string(type_.function) + b"\0" + arguments

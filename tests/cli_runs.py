@@ -51,12 +51,12 @@ def write(path: Path, *lines: object) -> Path:
     return path
 
 
-def process(*arguments: object, **options: Any) -> subprocess.Popen[str]:
+def process(*arguments: object, command: str = "insert", **options: Any) -> subprocess.Popen[str]:
     """The command in a process of its own."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-    command = [sys.executable, "-m", "rowbinary.cli", "insert", *map(str, arguments)]
-    return subprocess.Popen(command, env=environment, text=True, **options)
+    words = [sys.executable, "-m", "rowbinary.cli", command, *map(str, arguments)]
+    return subprocess.Popen(words, env=environment, text=True, **options)
 
 
 def peak_memory(code: str, *arguments: object) -> int:

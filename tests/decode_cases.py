@@ -1,5 +1,5 @@
-"""What the tests of the reference decoder share: bodies with headers, stored values, and the comparison
-with the trees of another reader.
+"""What the tests of the decoders share: bodies with headers, stored values, what comes of a body in every
+implementation, and the comparison with the trees of another reader.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ import ipaddress
 import math
 import uuid
 import zoneinfo
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import canonical
 import pytest
-from conftest import load
+from conftest import implementations, load
 
 import rowbinary
 from rowbinary import DecodeError, typed
 from rowbinary import _types as t
-from rowbinary._decode import decode_body
 from rowbinary._varint import string, varint
 
 UTC = dt.UTC
@@ -71,19 +70,93 @@ def header(*columns: tuple[str, str]) -> bytes:
     return varint(len(columns)) + b"".join(map(string, names)) + b"".join(map(string, texts))
 
 
-def refuse(body: bytes, match: str | None = None) -> DecodeError:
-    with pytest.raises(DecodeError, match=match) as caught:
-        decode_body(body)
-    return caught.value
+def number(*values: int) -> bytes:
+    """UInt64 of each of `values`."""
+    return b"".join(value.to_bytes(8, "little") for value in values)
+
+
+def block(*columns: tuple[str, str, bytes], rows: int = 1) -> bytes:
+    """A Native block of columns: name, type, and the bytes behind them."""
+    parts = [string(name) + string(text) + data for name, text, data in columns]
+    return varint(len(parts)) + varint(rows) + b"".join(parts)
+
+
+def column(type_text: str, data: bytes, rows: int = 1) -> bytes:
+    """A Native block of the one column "c"."""
+    return block(("c", type_text, data), rows=rows)
+
+
+class Outcome(NamedTuple):
+    """What comes of a body: outcomes are equal when rows, or all that can be seen of the errors, are.
+
+    The text of rows has the types of all values in it, and NaN has one too.
+    """
+
+    shown: str
+    error: tuple[Any, ...] | None
+
+    @property
+    def offset(self) -> Any:
+        assert self.error is not None
+        return self.error[2]
+
+
+def described(error: Exception) -> tuple[Any, ...]:
+    """Class and message of an error, and of a DecodeError all attributes."""
+    attributes = ("offset", "row", "column", "reason")
+    return type(error), str(error), *(getattr(error, name, None) for name in attributes)
+
+
+def outcome(schema: Any, body: Any, implementation: str, **choices: Any) -> Outcome:
+    """What `implementation` makes of a whole body."""
+    try:
+        rows = rowbinary.decode_rows(schema, body, implementation=implementation, **choices)
+    except DecodeError as error:
+        return Outcome("", described(error))
+    return Outcome(repr(rows), None)
+
+
+def agreed(schema: Any, body: Any, **choices: Any) -> Outcome:
+    """What every implementation makes of a body."""
+    first, *others = [outcome(schema, body, name, **choices) for name in implementations()]
+    for other in others:
+        assert other == first
+    return first
+
+
+def decode(schema: Any, body: Any, **choices: Any) -> Any:
+    """The rows that every implementation finds; instants are exact unless `choices` say otherwise."""
+    choices = {"moments": "exact", **choices}
+    first, *others = [
+        rowbinary.decode_rows(schema, body, implementation=name, **choices) for name in implementations()
+    ]
+    for other in others:
+        assert repr(other) == repr(first)
+    return first
+
+
+def refuse(body: Any, match: str | None = None, schema: Any = None, **choices: Any) -> DecodeError:
+    """The error that every implementation has for `body`, which is by itself one with names and types."""
+    errors = []
+    for name in implementations():
+        with pytest.raises(DecodeError, match=match) as caught:
+            rowbinary.decode_rows(schema, body, implementation=name, **choices)
+        errors.append(caught.value)
+    assert len(set(map(described, errors))) == 1, errors
+    return errors[0]
 
 
 def same(value: Any, other: Any) -> bool:
-    """Equal, of equal types, and NaN equals itself."""
+    """Equal, of equal types all the way down, and NaN equals itself; keys of a dict have no order."""
+    if type(value) is not type(other):
+        return False
     if isinstance(value, list | tuple):
-        return type(value) is type(other) and len(value) == len(other) and all(map(same, value, other))
+        return len(value) == len(other) and all(map(same, value, other))
+    if isinstance(value, dict):
+        return value.keys() == other.keys() and all(same(value[key], other[key]) for key in value)
     if isinstance(value, float) and math.isnan(value):
-        return isinstance(other, float) and math.isnan(other)
-    return type(value) is type(other) and bool(value == other)
+        return math.isnan(other)
+    return bool(value == other)
 
 
 def check(value: Any, tree: canonical.Tree, type_: t.Type) -> None:
@@ -165,9 +238,7 @@ def find(document: Any, path: str) -> Any:
 
 
 def check_body(body: bytes, columns: list[tuple[str, str]]) -> None:
-    names, types, rows = decode_body(body)
     schema = rowbinary.Schema(columns)
-    assert (names, types) == (schema.names, schema.types)
     trees = canonical.rows(body[len(schema.plan.header(FORMAT)) :], [text for _, text in columns])
-    for row, tree in zip(rows, trees, strict=True):
-        check_all(list(zip(row, tree, types, strict=True)))
+    for row, tree in zip(decode(None, body), trees, strict=True):
+        check_all(list(zip(row, tree, schema.types, strict=True)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import pathlib
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 BENCHMARKS = pathlib.Path(__file__).resolve().parent.parent / "benchmarks"
-MODULES = ["engine", "goals", "measuring", "page", "peers", "registry", "results"]
+MODULES = ["engine", "goals", "measuring", "page", "peers", "peers_decode", "registry", "results"]
 WORKLOADS = [
     "spans", "loadgen", "service", "documents", "flat", "ints", "arrays", "wide", "embeddings", "sparse",
 ]  # fmt: skip
@@ -41,6 +42,7 @@ def engine(bench: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any
 def test_workloads(bench: Any) -> None:
     assert list(bench.registry.ALL) == WORKLOADS
     assert set(bench.registry.INSERTED) <= set(WORKLOADS)
+    assert set(bench.registry.DECODED) <= set(WORKLOADS)
     assert {name.removesuffix(", dict rows") for name in bench.goals.RATIOS} <= set(WORKLOADS)
 
 
@@ -63,6 +65,40 @@ def test_contenders_store_the_same_rows(name: str, bench: Any, engine: Any) -> N
         assert bench.engine.differences(workload, wanted, rows) == [], contender.name
         if contender.name.startswith("rowbinary") and contender.name != bench.peers.TEXT:
             assert types == their_types, contender.name
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_readers_read_the_same_rows(name: str, bench: Any) -> None:
+    peers, decode = bench.peers, bench.peers_decode
+    workload = bench.registry.ALL[name].make(ROWS)
+    readers, absent = decode.all_of(workload)
+    assert all(any(reason in why for reason in NOT_INSTALLED) for why in absent.values()), absent
+    wanted = readers[peers.ROWS]
+    assert len(wanted.run()) == ROWS
+    assert (peers.ARRAY in readers) == (name in ("documents", "sparse") and "orjson" not in str(absent))
+    for label, reader in readers.items():
+        found = decode.differences(workload, wanted, reader)
+        if label == peers.DRIVER:  # rounds to microseconds, which the others cut off
+            found = [text for text in found if "Timestamp" not in text]
+        assert found == [], label
+        assert reader.size > 0
+
+
+def test_differences_of_readers_are_found(bench: Any) -> None:
+    decode = bench.peers_decode
+    workload = bench.registry.ALL["documents"].make(1)
+
+    def reader(*documents: Any) -> Any:
+        return decode.Reader("", lambda: [(document,) for document in documents], iter, 0)
+
+    def differences(one: Any, other: Any) -> Any:
+        return decode.differences(workload, reader(one), reader(other))
+
+    noon = dt.datetime(2026, 1, 1, 12)
+    assert decode.differences(workload, reader({}, {}), reader({})) == ["1 rows instead of 2"]
+    assert differences({"a": [1], "b": noon}, {"b": noon.replace(tzinfo=dt.UTC), "a": [1]}) == []
+    assert differences({"a": [1]}, {"a": [True]}) == ["doc: 1 of 1 rows, {'a': [True]} instead of {'a': [1]}"]
+    assert differences({"a": [1]}, {"a": (1,)}) == ["doc: 1 of 1 rows, {'a': (1,)} instead of {'a': [1]}"]
 
 
 def test_differences_are_found(bench: Any) -> None:
@@ -106,10 +142,15 @@ def invented(bench: Any) -> Any:
             found.connect[name + suffix] = results.Figures(one.micros, one.wall, ratios)
     found.embedded = found.connect
     found.calls = {"1": found.connect}
+    found.decode, found.decode_off = found.encode.copy(), found.encode
+    columns = bench.peers_decode.COLUMNS
+    for name in (peers.NATIVE, peers.CYTHON):
+        ratios = {peers.NATIVE + columns: [2.0]} if name != peers.NATIVE else {}
+        found.decode[name + columns] = results.Figures([1.0], [1.0], ratios, {}, 100)
     found.equal = [peers.NATIVE]
     found.different = {peers.CYTHON: ["<a>: 1 & 2"]}
     run = results.Results(machine={"date": "2026-01-01", "minutes": "1"}, versions={"Python": "3"})
-    run.workloads = {"spans": found}
+    run.workloads = {"spans": found, "flat": results.Found(decode=found.decode, decode_off=found.decode_off)}
     run.streams = {"Native": results.Stream(5_000_000, 10**9, 40 << 20, 9.0)}
     run.blocks = {"spans": results.Block(10, 100, 250, 400)}
     run.columnar = {"ints from NumPy": {"ours": found.encode[peers.NATIVE]}}
@@ -119,7 +160,7 @@ def invented(bench: Any) -> Any:
 def test_page_and_chart(bench: Any, tmp_path: pathlib.Path) -> None:
     run = invented(bench)
     page, picture = bench.page.write(run, tmp_path)
-    text = page.read_text()
+    text, peers, columns = page.read_text(), bench.peers, bench.peers_decode.COLUMNS
     assert "| RowBinary to clickhouse-connect: spans | 9x | 4.50x (3.00 to 6.00) | **no** |" in text
     assert "Native | under 32 MiB | 40.0 MiB | **no** |" in text
     assert "client + engine, spans: Native to clickhouse-connect | at most 1/8 | 1/3.00 | **no** |" in text
@@ -130,6 +171,11 @@ def test_page_and_chart(bench: Any, tmp_path: pathlib.Path) -> None:
     assert "## client.insert under clickhouse-connect" in text
     assert "| spans + LZ4 | 3.00 us | 1.00 us | 4.50x (3.00 to 6.00) | 4.50x (3.00 to 6.00) |" in text
     assert "| spans, context kept | 1 | 3.00 us |" in text
+    goal = "1x | 4.50x (3.00 to 6.00); 4.50x without the garbage collector | yes |"
+    assert f"| decoding Native to tuples, to clickhouse-connect: flat | {goal}" in text
+    assert "| decoding Native to tuples, to orjson: documents | 1x | - |  |" in text
+    of_columns = f"| spans | {peers.CYTHON}{columns} | 100 | 1.00 | 2.00x (2.00 to 2.00) | - | - | - | - |"
+    assert of_columns in text
     for line in text.splitlines():
         assert not line.startswith("|") or line.endswith("|")
     root = ET.fromstring(picture.read_text())

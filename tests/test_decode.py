@@ -1,4 +1,4 @@
-"""The reference decoder: golden bytes, single values, nested documents, and what its error says."""
+"""The decoders: golden bytes, single values, nested documents, and what their error says."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import canonical
 import pytest
-from conftest import load, value_of
-from decode_cases import BERLIN, FORMAT, UTC, VALUES, check_body, header, refuse, same
+from conftest import value_of
+from decode_cases import BERLIN, UTC, VALUES, decode, header, refuse, same
 
 import rowbinary
 from rowbinary import DecodeError, typed
@@ -21,17 +21,9 @@ from rowbinary._typed import Typed
 from rowbinary._varint import string
 
 
-def decode(columns: Any, rows: bytes) -> list[tuple[Any, ...]]:
-    """The rows of `columns` in `rows`, which are without a header."""
-    schema = rowbinary.Schema.of(columns)
-    found = decode_body(header(*((name, str(type_)) for name, type_ in schema)) + rows)
-    assert found[:2] == (schema.names, schema.types)
-    return found[2]
-
-
 def decode_one(type_text: str, data: bytes) -> Any:
     """The only value of a column of `type_text`."""
-    ((value,),) = decode_body(header(("c", type_text)) + data)[2]
+    ((value,),) = decode(None, header(("c", type_text)) + data)
     return value
 
 
@@ -111,35 +103,6 @@ def test_states_are_refused(vector: dict[str, Any]) -> None:
     assert (error.row, error.column) == (0, "c")
 
 
-FORMATS = [vector for vector in load("formats.jsonl") if "Defaults" not in vector["format"]]
-
-
-@pytest.mark.parametrize("vector", FORMATS, ids=lambda v: v["format"])
-def test_format(vector: dict[str, Any]) -> None:
-    """The formats that carry fewer names and types get a header; Defaults formats are for input only."""
-    columns = [tuple(column) for column in vector["columns"]]
-    rows = bytes.fromhex(vector["hex"])
-    rows = rows[len(rowbinary.Schema(columns).plan.header(vector["format"])) :]
-    found = decode(columns, rows)
-    assert len(found) == len(value_of(vector, "rows"))
-    check_body(header(*((name, str(type_)) for name, type_ in rowbinary.Schema(columns))) + rows, columns)
-    body = rowbinary.encode_rows(columns, found, format=vector["format"])
-    if any("JSON" in text for _, text in columns):
-        types = [text for _, text in columns]
-        assert canonical.rows(rowbinary.encode_rows(columns, found), types) == canonical.rows(rows, types)
-    else:
-        assert body.hex() == vector["hex"]
-    if vector["format"] == FORMAT:
-        assert decode_body(bytes.fromhex(vector["hex"]))[2] == found
-
-
-def test_defaults_formats_are_all_that_is_left_out() -> None:
-    assert {v["format"] for v in load("formats.jsonl") if v not in FORMATS} == {
-        "RowBinaryWithDefaults",
-        "RowBinaryWithNamesAndTypesAndDefaults",
-    }
-
-
 # --- values ----------------------------------------------------------------------------------------
 
 
@@ -203,19 +166,26 @@ def test_cases(type_text: str, data: bytes, expected: Any) -> None:
         assert value.tzinfo is expected.tzinfo
 
 
-def test_no_bytes_are_no_columns() -> None:
-    assert decode_body(b"") == ((), (), [])
-    assert decode_body(b"\0") == ((), (), [])
+def test_answers_of_a_server(impl: str) -> None:
+    """What ``Client.query`` calls: names, types and rows; a statement without a result has no bytes."""
+    assert decode_body(b"", impl) == ((), (), [])
+    assert decode_body(b"\0", impl) == ((), (), [])
+    types = (rowbinary.parse_type("Point"), rowbinary.parse_type("DateTime64(9)"))
+    body = header(("p", "Point"), ("t", "DateTime64(9)")) + bytes(16) + int64(1)
+    assert decode_body(body, impl) == (("p", "t"), types, [((0.0, 0.0), 1)])
+    with pytest.raises(DecodeError, match="8 bytes are needed, 7 are left"):
+        decode_body(body[:-1], impl)
 
 
 def test_rows_without_bytes() -> None:
-    assert decode_body(header(("c", "Tuple()"))) == (("c",), (rowbinary.parse_type("Tuple()"),), [])
+    """They cannot be counted: a body that ends after the header has none, and others are refused."""
+    assert decode(None, header(("c", "Tuple()"))) == []
     refuse(header(("c", "Tuple()")) + b"x", "bytes after the header, but a row takes none")
     refuse(b"\0x", "bytes after the header, but a row takes none")
 
 
 def test_columns_of_one_name() -> None:
-    assert decode_body(header(("a", "UInt8"), ("a", "UInt8")) + b"\1\2")[2] == [(1, 2)]
+    assert decode(None, header(("a", "UInt8"), ("a", "UInt8")) + b"\1\2") == [(1, 2)]
 
 
 def test_every_opcode_has_a_reader() -> None:

@@ -1,17 +1,17 @@
-"""The reference decoder on types as binary tags: all that are written, cut off, and wrong ones."""
+"""The decoders on types as binary tags: all that are written, cut off, and wrong ones."""
 
 from __future__ import annotations
 
 import pytest
-from conftest import load
+from conftest import implementations, load
 from decode_cases import VALUES, header, refuse
 from hypothesis import given
 from strategies import type_texts
 
 import rowbinary
-from rowbinary import DecodeError
+from rowbinary import DecodeError, _impl
+from rowbinary._cursor import EXACT
 from rowbinary._read_types import read_type
-from rowbinary._cursor import Cursor
 from rowbinary._tags import type_tag
 from rowbinary._varint import varint
 
@@ -19,12 +19,14 @@ from rowbinary._varint import varint
 def check_tag(type_text: str) -> None:
     type_ = rowbinary.parse_type(type_text)
     tag = type_tag(type_)
-    cursor = Cursor(tag + b"rest")
-    assert read_type(cursor).text == type_.text
-    assert cursor.at == len(tag)
-    for end in range(len(tag)):
-        with pytest.raises(DecodeError):
-            read_type(Cursor(tag[:end]))
+    for name in implementations():
+        cursor = _impl.cursor(name)
+        found = cursor(tag + b"rest", None, EXACT)
+        assert read_type(found).text == type_.text
+        assert found.offset == len(tag)
+        for end in range(len(tag)):
+            with pytest.raises(DecodeError):
+                read_type(cursor(tag[:end], None, EXACT))
 
 
 TAGGED = sorted(
@@ -60,7 +62,8 @@ def test_random_tag(text: str) -> None:
         (b"\x2e\x03sum\0\0", "without the type"), (b"\x25\0\x03sum\1", "with parameters"),
         (b"\x2f\x00", "Nested without"), (b"\x30\x01", "version"), (b"\x36\x15\x01", "a QBit of String"),
         (b"\x30\0\0\0\x02\1a\1\1a\1", "same path twice"), (b"\x36\x0d\x00", "a dimension of 0"),
-        (b"\x1f" + varint(2**63), "are read at most"), (b"\x12\x04Nix/\0\0\0\0", "time zone 'Nix/' is not known"),
+        (b"\x1f" + varint(2**63), "are read at most"),
+        (b"\x12\x04Nix/\0\0\0\0", "time zone 'Nix/' is not known"),
     ],
 )  # fmt: skip
 def test_bad_tags(tag: bytes, match: str) -> None:

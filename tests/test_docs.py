@@ -113,6 +113,20 @@ def test_connect_example() -> None:
             names["client"].close()
 
 
+def test_decode_page(front: Front) -> None:
+    """The examples print what the page shows; the last one asks a server."""
+    text = (ROOT / "docs" / "decode.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", text, re.DOTALL)
+    assert len(blocks) == text.count("```python")
+    names: dict[str, Any] = {}
+    for code, shown in blocks:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(code.replace("http://localhost:8123", front.url), names)
+        assert printed.getvalue() == shown, code
+    assert names["total"] == sum(range(100_000))
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/columns.md"])
 def test_first_example(page: str) -> None:
     """The example runs up to its last line, which raises what the comment under it says."""

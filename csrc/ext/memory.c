@@ -15,7 +15,7 @@
 #define SIZES 8                     /* each twice the one before: up to 8 MiB */
 #define LARGEST (SMALLEST << (SIZES - 1))
 #define GROWING 2
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(RB_FUZZING)
 #define KEPT ((size_t)0) /* whoever uses memory that was given back is to be found out */
 #else
 #define KEPT ((size_t)8 << 20) /* bytes of all pieces together */

@@ -5,15 +5,19 @@ static PyObject *read_without(rb_source *s, const rb_part *part, PyObject *nulls
 
 /* --- lists -------------------------------------------------------------------------------------------------- */
 
-/* A list for `count` values: with its places where there are bytes for so many, else to be appended to.  While
- * it has holes nobody is to find it. */
-static PyObject *new_list(const rb_source *s, Py_ssize_t count)
+/* A list with `count` places.  While it has holes nobody is to find it. */
+static PyObject *list_with_holes(Py_ssize_t count)
 {
-    int ready = s->end - s->p >= count;
-    PyObject *list = PyList_New(ready ? count : 0);
-    if (list && ready)
+    PyObject *list = PyList_New(count);
+    if (list)
         PyObject_GC_UnTrack(list);
     return list;
+}
+
+/* A list for `count` values: with its places where there are bytes for so many, else to be appended to. */
+static PyObject *new_list(const rb_source *s, Py_ssize_t count)
+{
+    return s->end - s->p >= count ? list_with_holes(count) : PyList_New(0);
 }
 
 static inline int put_item(PyObject *list, Py_ssize_t i, PyObject *item, int placed)
@@ -80,10 +84,11 @@ static PyObject *read_scalars(rb_source *s, const rb_part *part, Py_ssize_t coun
 
 /* --- what has values in it ------------------------------------------------------------------------------------ */
 
-static PyObject *read_nullable(rb_source *s, const rb_part *part, Py_ssize_t count)
+/* The flags of a Nullable: which of `count` values are NULL. */
+static PyObject *read_flags(rb_source *s, Py_ssize_t count)
 {
     uint64_t start = rb_offset(s);
-    PyObject *nulls = rb_take_bytes(s, count), *values = NULL;
+    PyObject *nulls = rb_take_bytes(s, count);
     if (!nulls)
         return NULL;
     const uint8_t *flags = (const uint8_t *)PyBytes_AS_STRING(nulls);
@@ -94,6 +99,27 @@ static PyObject *read_nullable(rb_source *s, const rb_part *part, Py_ssize_t cou
             Py_DECREF(nulls);
             return NULL;
         }
+    return nulls;
+}
+
+/* The bytes that are not 0 in one of two. */
+static PyObject *either(PyObject *a, PyObject *b)
+{
+    Py_ssize_t count = PyBytes_GET_SIZE(a);
+    PyObject *both = PyBytes_FromStringAndSize(NULL, count);
+    for (Py_ssize_t i = 0; both && i < count; i++)
+        PyBytes_AS_STRING(both)[i] = PyBytes_AS_STRING(a)[i] | PyBytes_AS_STRING(b)[i];
+    return both;
+}
+
+/* Values that are NULL by their own flag, or by `outer`: there nothing is looked at, whatever the flag. */
+static PyObject *read_nullable(rb_source *s, const rb_part *part, Py_ssize_t count, PyObject *outer)
+{
+    PyObject *nulls = read_flags(s, count), *values = NULL;
+    if (nulls && outer)
+        Py_SETREF(nulls, either(nulls, outer));
+    if (!nulls)
+        return NULL;
     s->level++;
     values = read_without(s, part->children[0], nulls);
     s->level--;
@@ -130,7 +156,7 @@ static PyObject *read_arrays(rb_source *s, const rb_part *part, Py_ssize_t count
 {
     PyObject *items;
     uint64_t *ends = read_items(s, part, count, &items);
-    PyObject *list = ends ? PyList_New(count) : NULL;
+    PyObject *list = ends ? list_with_holes(count) : NULL;
     Py_ssize_t start = 0;
     for (Py_ssize_t i = 0; list && i < count; i++) {
         Py_ssize_t end = (Py_ssize_t)ends[i];
@@ -144,15 +170,15 @@ static PyObject *read_arrays(rb_source *s, const rb_part *part, Py_ssize_t count
     if (ends)
         Py_DECREF(items);
     PyMem_Free(ends);
-    return list;
+    return list ? end_list(list, 1) : NULL;
 }
 
-static PyObject *map_of(PyObject *keys, PyObject *values, Py_ssize_t start, Py_ssize_t end)
+static PyObject *map_of(const rb_node *node, PyObject *keys, PyObject *values, Py_ssize_t start, Py_ssize_t end)
 {
-    PyObject *map = PyDict_New();
+    PyObject *map = rb_new_map(node, end - start);
     for (Py_ssize_t i = start; map && i < end; i++)
         map = rb_put_pair(map, PyList_GET_ITEM(keys, i), PyList_GET_ITEM(values, i));
-    return map;
+    return rb_end_map(node, map, end - start);
 }
 
 static PyObject *read_maps(rb_source *s, const rb_part *part, Py_ssize_t count)
@@ -163,7 +189,7 @@ static PyObject *read_maps(rb_source *s, const rb_part *part, Py_ssize_t count)
     Py_ssize_t start = 0;
     for (Py_ssize_t i = 0; list && i < count; i++) {
         Py_ssize_t end = (Py_ssize_t)ends[i];
-        PyObject *map = map_of(lists[0], lists[1], start, end); /* keys may have Python code that compares them */
+        PyObject *map = map_of(part->node, lists[0], lists[1], start, end); /* keys may compare in Python */
         start = end;
         if (!map || put_item(list, i, map, 0))
             Py_CLEAR(list);
@@ -188,7 +214,7 @@ static PyObject *tuple_at(const rb_part *part, PyObject **lists, Py_ssize_t i)
 
 static PyObject *tuples_of(const rb_part *part, PyObject **lists, Py_ssize_t count, const char *nulls)
 {
-    PyObject *list = PyList_New(count);
+    PyObject *list = list_with_holes(count);
     for (Py_ssize_t i = 0; list && i < count; i++) {
         PyObject *value = nulls && nulls[i] ? Py_NewRef(Py_None) : tuple_at(part, lists, i);
         if (value)
@@ -196,7 +222,7 @@ static PyObject *tuples_of(const rb_part *part, PyObject **lists, Py_ssize_t cou
         else
             Py_CLEAR(list);
     }
-    return list;
+    return list ? end_list(list, 1) : NULL;
 }
 
 static PyObject *read_tuples(rb_source *s, const rb_part *part, Py_ssize_t count, PyObject *nulls)
@@ -321,7 +347,7 @@ PyObject *rb_read_part(rb_source *s, const rb_part *part, Py_ssize_t count)
     case RB_PART_SCALAR:
         return read_scalars(s, part, count, NULL);
     case RB_PART_NULLABLE:
-        return read_nullable(s, part, count);
+        return read_nullable(s, part, count, NULL);
     case RB_PART_ARRAY:
         return read_arrays(s, part, count);
     case RB_PART_MAP:
@@ -350,6 +376,8 @@ static PyObject *read_without(rb_source *s, const rb_part *part, PyObject *nulls
         return read_scalars(s, part, count, flags);
     if (part->shape == RB_PART_TUPLE)
         return read_tuples(s, part, count, nulls);
+    if (part->shape == RB_PART_NULLABLE)
+        return read_nullable(s, part, count, nulls);
     if (part->shape == RB_PART_OTHER)
         return PyObject_CallMethod(part->py, "data_without", "OO", (PyObject *)s, nulls);
     PyObject *list = rb_read_part(s, part, count);

@@ -59,6 +59,7 @@ int rb_read_init(void)
                    find(&rb_read.compiled, "rowbinary._read_types", "compiled") ||
                    find(&rb_read.document, "rowbinary._read", "document") ||
                    find(&rb_read.twice, "rowbinary._read_faults", "twice") ||
+                   find(&rb_read.pairs_of, "rowbinary._read", "pairs_of") ||
                    find(&rb_read.again, "rowbinary._cursor", "Again") ||
                    find(&rb_read.shapes, "rowbinary._read_columns", "SHAPES") ||
                    find(&rb_read.ipv4, "ipaddress", "IPv4Address") ||
@@ -213,6 +214,28 @@ static int append_pair(PyObject *pairs, PyObject *key, PyObject *value)
     return failed ? -1 : 0;
 }
 
+/* Whether the keys can have been chosen to have one hash, too many of them. */
+static inline int may_clash(const rb_node *node, Py_ssize_t count)
+{
+    return count > RB_MAX_CLASHES && node->children[0]->op != RB_OP_STRING;
+}
+
+/* What `count` pairs of a Map are put into. */
+PyObject *rb_new_map(const rb_node *node, Py_ssize_t count)
+{
+    return may_clash(node, count) ? PyList_New(0) : PyDict_New();
+}
+
+/* The value of a Map, once all of its pairs were put into `map`: in a list they are for the reference to judge. */
+PyObject *rb_end_map(const rb_node *node, PyObject *map, Py_ssize_t count)
+{
+    if (!map || !may_clash(node, count))
+        return map;
+    PyObject *value = PyObject_CallOneArg(rb_read.pairs_of, map);
+    Py_DECREF(map);
+    return value;
+}
+
 /* Put a pair into `map`, which becomes a list of pairs when it cannot be a dict. */
 PyObject *rb_put_pair(PyObject *map, PyObject *key, PyObject *value)
 {
@@ -234,7 +257,7 @@ PyObject *rb_put_pair(PyObject *map, PyObject *key, PyObject *value)
 static PyObject *read_map(rb_source *s, const rb_node *node)
 {
     Py_ssize_t count = rb_read_count(s, node->children[0], node->children[1]);
-    PyObject *map = count < 0 ? NULL : PyDict_New();
+    PyObject *map = count < 0 ? NULL : rb_new_map(node, count);
     for (Py_ssize_t i = 0; map && i < count; i++) {
         PyObject *key = rb_read_value(s, node->children[0]);
         PyObject *value = key ? rb_read_value(s, node->children[1]) : NULL;
@@ -245,7 +268,7 @@ static PyObject *read_map(rb_source *s, const rb_node *node)
         Py_XDECREF(key);
         Py_XDECREF(value);
     }
-    return map;
+    return rb_end_map(node, map, count);
 }
 
 static PyObject *read_variant(rb_source *s, const rb_node *node)

@@ -18,7 +18,9 @@
 #endif
 #include <Python.h>
 #ifdef RB_DICT_ENTRIES
+#define object rb_asdl_object /* a type in headers that come with this one from 3.12 on */
 #include <internal/pycore_dict.h>
+#undef object
 #endif
 #include <datetime.h>
 #include <math.h>

@@ -123,11 +123,19 @@ static PyObject *source_ensure(rb_source *s, PyObject *argument)
     return PyErr_Occurred() ? NULL : PyBool_FromLong(has);
 }
 
+/* Whether there has been an __init__. */
+static int is_made(const rb_source *s)
+{
+    if (!s->piece)
+        PyErr_SetString(PyExc_RuntimeError, "a cursor without bytes");
+    return s->piece != NULL;
+}
+
 static PyObject *source_rows(rb_source *s, PyObject *args)
 {
     PyObject *columns;
     Py_ssize_t most;
-    if (!PyArg_ParseTuple(args, "On", &columns, &most))
+    if (!PyArg_ParseTuple(args, "On", &columns, &most) || !is_made(s))
         return NULL;
     return rb_read_rows(s, columns, most);
 }
@@ -136,7 +144,7 @@ static PyObject *source_data(rb_source *s, PyObject *args)
 {
     PyObject *column;
     Py_ssize_t count;
-    if (!PyArg_ParseTuple(args, "On", &column, &count))
+    if (!PyArg_ParseTuple(args, "On", &column, &count) || !is_made(s))
         return NULL;
     return rb_read_column(s, column, count);
 }
@@ -265,7 +273,10 @@ static int source_init(rb_source *s, PyObject *args, PyObject *kwargs)
     PyObject *data, *chunks, *rules;
     if (!PyArg_ParseTuple(args, "SOO", &data, &chunks, &rules) || rb_read_init())
         return -1;
-    forget(s);
+    if (s->piece) { /* somebody may be reading it */
+        PyErr_SetString(PyExc_RuntimeError, "a cursor is made once");
+        return -1;
+    }
     s->base = 0;
     s->piece = Py_NewRef(data);
     s->start = s->p = (const uint8_t *)PyBytes_AS_STRING(data);

@@ -15,6 +15,7 @@
 #define RB_MAX_EMPTY (1 << 20)    /* _cursor.MAX_EMPTY */
 #endif
 #define RB_DOCUMENTS 8            /* levels of documents in documents that are read here */
+#define RB_MAX_CLASHES 256        /* _read.MAX_CLASHES */
 
 enum { RB_MOMENTS_DATETIME, RB_MOMENTS_EXACT, RB_MOMENTS_TICKS };
 
@@ -61,7 +62,7 @@ extern PyType_Spec rb_source_spec;
 /* Things of the Python side that reading needs, found when the first cursor is made. */
 typedef struct {
     PyObject *readers;              /* tuple of rowbinary._read.READERS by opcode */
-    PyObject *read_value, *read_type, *compiled, *document, *twice;
+    PyObject *read_value, *read_type, *compiled, *document, *twice, *pairs_of;
     PyObject *shapes, *faults;      /* _read_columns.SHAPES; the module _read_faults */
     PyObject *again;                /* rowbinary._cursor.Again */
     PyObject *default_;
@@ -107,7 +108,9 @@ PyObject *rb_read_value(rb_source *s, const rb_node *node);
 PyObject *rb_read_reference(rb_source *s, const rb_node *node);
 Py_ssize_t rb_read_count(rb_source *s, const rb_node *a, const rb_node *b);
 PyObject *rb_named(const rb_node *node, PyObject *values);
+PyObject *rb_new_map(const rb_node *node, Py_ssize_t count);
 PyObject *rb_put_pair(PyObject *map, PyObject *key, PyObject *value);
+PyObject *rb_end_map(const rb_node *node, PyObject *map, Py_ssize_t count);
 
 /* read_scalar.c */
 int rb_scalar_init(void);

@@ -1,4 +1,4 @@
-"""The command line: ``rowbinary insert``.  Needs the extra ``cli`` (click and rich)."""
+"""The command line: ``insert``, ``inspect`` and ``decode``.  Needs the extra ``cli`` (click and rich)."""
 
 from __future__ import annotations
 

@@ -13,9 +13,11 @@ import click
 
 from .. import __version__
 from .._options import COMPRESSIONS
+from ._decode import decode
 from ._insert import Job, Outcome, Progress, Source
 from ._insert import run as run_insert
-from ._problems import Aborted, UsageProblem
+from ._inspect import inspect
+from ._problems import Aborted, Broken, UsageProblem
 
 FORMATS = [
     "auto",
@@ -26,7 +28,7 @@ FORMATS = [
     "RowBinaryWithDefaults",
     "RowBinaryWithNamesAndTypesAndDefaults",
 ]
-ALL_IN, ABORTED, USAGE, SOME_REJECTED = 0, 1, 2, 3
+ALL_IN, ABORTED, USAGE, SOME_REJECTED, BROKEN = 0, 1, 2, 3, 4
 
 
 def run(arguments: list[str]) -> int:
@@ -43,8 +45,11 @@ def run(arguments: list[str]) -> int:
     except Aborted as problem:
         _complain(str(problem))
         return ABORTED
+    except Broken as problem:
+        _complain(str(problem))
+        return BROKEN
     except (click.exceptions.Abort, KeyboardInterrupt):
-        _complain("interrupted; nothing was inserted")
+        _complain("interrupted; nothing was inserted" if arguments[:1] == ["insert"] else "interrupted")
         return ABORTED
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -54,7 +59,11 @@ def run(arguments: list[str]) -> int:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="rowbinary")
 def cli() -> None:
-    """Rows into ClickHouse, encoded on this side."""
+    """Rows into ClickHouse, encoded on this side; and a look at what is in such bytes."""
+
+
+cli.add_command(inspect)
+cli.add_command(decode)
 
 
 @cli.command()

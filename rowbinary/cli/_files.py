@@ -1,4 +1,4 @@
-"""Input files as numbered lines: plain, gzip or zstd (told by their first bytes), or stdin.
+"""Input files, or stdin, as numbered lines or as bytes; plain, gzip or zstd.
 
 Memory is bounded by the longest line allowed, whatever the input is.
 """
@@ -10,11 +10,11 @@ import gzip
 import io
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from ._problems import Aborted
+from ._problems import Aborted, UsageProblem
 
 STDIN = "-"
 _SHOWN = 1000  # bytes of a line that is too long
@@ -35,7 +35,7 @@ class Line(NamedTuple):
 class InputFile:
     """One input; ``position`` is the number of bytes read of it, compressed as they are."""
 
-    def __init__(self, name: str, max_line: int):
+    def __init__(self, name: str, max_line: int = 0):
         self.name = name
         self.max_line = max_line
         self.position = 0
@@ -49,10 +49,26 @@ class InputFile:
         return path.stat().st_size if path.is_file() else None
 
     def lines(self) -> Iterator[Line]:
-        """All lines.  Raises :class:`Aborted` when the file cannot be read to its end."""
+        """All lines; that they are packed is told by the first bytes.
+
+        Raises :class:`Aborted` when the file cannot be read to its end.
+        """
+        with self._explained(), self._open(by_name=False) as stream:
+            yield from self._lines(stream)
+
+    def chunks(self) -> Generator[bytes, None, None]:
+        """All bytes.  Here the name says whether they are packed: a body may begin with any bytes.
+
+        Raises :class:`Aborted` when the file cannot be read to its end.
+        """
+        with self._explained(), self._open(by_name=True) as stream:
+            while chunk := stream.read1(_PIECE):
+                yield chunk
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
         try:
-            with self._open() as stream:
-                yield from self._lines(stream)
+            yield
         except (OSError, EOFError, zlib.error) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise Aborted(f"{self.name}: cannot be read: {reason}") from None
@@ -62,11 +78,11 @@ class InputFile:
             raise Aborted(f"{self.name}: cannot be read: {error}") from None
 
     @contextlib.contextmanager
-    def _open(self) -> Iterator[IO[bytes]]:
+    def _open(self, by_name: bool) -> Iterator[io.BufferedReader[Any]]:
         raw = sys.stdin.buffer if self.name == STDIN else Path(self.name).open("rb", buffering=0)  # noqa: SIM115
         with contextlib.nullcontext() if self.name == STDIN else raw:
             stream = io.BufferedReader(_Counted(self, raw), _PIECE)
-            head = stream.peek(4)
+            head = self._named() if by_name else stream.peek(4)
             if head.startswith(_GZIP):
                 with gzip.GzipFile(fileobj=stream) as unpacked:
                     yield io.BufferedReader(unpacked, _PIECE)
@@ -75,6 +91,10 @@ class InputFile:
                     yield io.BufferedReader(unpacked, _PIECE)
             else:
                 yield stream
+
+    def _named(self) -> bytes:
+        """What a file of this name begins with, if it is packed."""
+        return {".gz": _GZIP, ".zst": _ZSTD}.get(Path(self.name).suffix.lower(), b"")
 
     def _lines(self, stream: IO[bytes]) -> Iterator[Line]:
         number = 0
@@ -119,3 +139,17 @@ def _zstd() -> Any:
     except ImportError:
         raise Aborted("reading zstd needs a module: pip install 'rowbinary[zstd]'") from None
     return zstd
+
+
+def check_files(names: Sequence[str]) -> None:
+    """Raise :class:`UsageProblem` unless all `names` are files or stdin, which is there once."""
+    if names.count(STDIN) > 1:
+        raise UsageProblem("stdin (-) can be read once only")
+    for name in names:
+        path = Path(name)
+        if name == STDIN:
+            continue
+        if not path.exists():
+            raise UsageProblem(f"{name}: no such file")
+        if path.is_dir():
+            raise UsageProblem(f"{name}: is a directory")

@@ -16,7 +16,7 @@ from .._infer import infer_columns
 from .._options import Format, JsonMode, NaiveRule
 from ..errors import ClientError, SchemaError
 from ..protocol import Table, quote_column
-from ._files import STDIN, InputFile
+from ._files import STDIN, InputFile, check_files
 from ._formats import Csv, JsonLines, Parsed, Row, reader
 from ._problems import Aborted, BadLine, UsageProblem
 from ._targets import Landed, Load, Target, connected, format_of, reason, remains
@@ -190,7 +190,7 @@ def run(job: Job, say: Callable[[str], None], progress: Callable[[Source], Progr
     except ValueError as error:
         raise UsageProblem(str(error)) from None
     settings = _settings(job)
-    _check_files(job.files)
+    check_files(job.files)
     source = Source(job)
     try:
         with connected(job.url, job.compression) as target:
@@ -312,19 +312,6 @@ def _kind(name: str) -> str:
     if stem.endswith(".csv"):
         return "csv"
     raise UsageProblem(f"{name}: is it jsonl or csv? Say so with --input-format")
-
-
-def _check_files(names: tuple[str, ...]) -> None:
-    if names.count(STDIN) > 1:
-        raise UsageProblem("stdin (-) can be read once only")
-    for name in names:
-        path = Path(name)
-        if name == STDIN:
-            continue
-        if not path.exists():
-            raise UsageProblem(f"{name}: no such file")
-        if path.is_dir():
-            raise UsageProblem(f"{name}: is a directory")
 
 
 def _same(first: str, second: str) -> bool:

@@ -8,7 +8,11 @@ class UsageProblem(Exception):
 
 
 class Aborted(Exception):
-    """The insert was given up: exit code 1."""
+    """The command was given up: exit code 1."""
+
+
+class Broken(Exception):
+    """Bytes that are not the body they are said to be: exit code 4."""
 
 
 class BadLine(Exception):
