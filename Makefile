@@ -147,8 +147,8 @@ $(SAN)/.made: pyproject.toml
 
 # --- fuzzing ------------------------------------------------------------------------------------
 
-# tests/fuzz has the targets.  A build of its own by clang, for atheris (libFuzzer in Python), which brings
-# the runtime of the sanitizers.  `-P`: as above, the installed package and not this directory.
+# tests/fuzz has the targets, and says more.  A build of its own, by clang, for atheris (libFuzzer in Python),
+# which brings the runtime of the sanitizers.  `-P`: the installed package, as above.
 FUZZ ?= decode types
 FUZZ_SECONDS ?= 60
 FUZZER := .cache/fuzz
@@ -160,9 +160,10 @@ FUZZED = LD_PRELOAD="$$($(FUZZER)/bin/python -c 'import atheris; print(atheris.p
 fuzz: fuzz-build
 	@for target in $(FUZZ); do $(FUZZED) $$target --seconds $(FUZZ_SECONDS) $(FUZZ_FLAGS) || exit 1; done
 
-# What was found since, in the fewest inputs, and without what no longer finds anything.
-fuzz-corpus: fuzz-build
-	PYTHONPATH=tests $(FUZZER)/bin/python -P -m fuzz.make_corpus $(FUZZER)/seeds
+# The corpus anew: seeds and what was found since, in the fewest inputs.
+fuzz-corpus: $(VENV)/.dev build fuzz-build
+	rm -rf $(FUZZER)/seeds
+	PYTHONPATH=tests $(BIN)/python -P -m fuzz.make_corpus $(FUZZER)/seeds
 	@for target in $(FUZZ); do $(FUZZED) $$target --merge $(FUZZER)/seeds/$$target || exit 1; done
 
 fuzz-build: $(FUZZER)/.made
@@ -172,8 +173,8 @@ $(FUZZER)/.made: pyproject.toml
 	@command -v clang >/dev/null || { echo "error: no clang: apt install clang libclang-rt-14-dev"; exit 1; }
 	@$(PYTHON) -c "$$PREFLIGHT"
 	$(PYTHON) -m venv $(FUZZER)
-	$(FUZZER)/bin/python $(PIP) "setuptools>=77" "cffi>=2.0" wheel "atheris>=3"
-	ROWBINARY_NO_EXTENSIONS=1 $(FUZZER)/bin/python $(PIP) --no-build-isolation ".[test]"
+	$(FUZZER)/bin/python $(PIP) "setuptools>=77" "cffi>=2.0" wheel tzdata "atheris>=3"
+	ROWBINARY_NO_EXTENSIONS=1 $(FUZZER)/bin/python $(PIP) --no-build-isolation .
 	@touch $@
 
 clean:

@@ -141,15 +141,21 @@ class Inserts:
         return None
 
 
+def _parts(piece: Any) -> Generator[Any, None, None]:
+    """What is sent at a time of `piece`; the wrapped clients take bytes."""
+    for part in slices(piece):
+        yield bytes(part) if isinstance(part, memoryview) else part
+
+
 def _pieces(body: Body) -> Generator[Any, None, None]:
     """`body` while it is made."""
     body.begun = True
     try:
-        yield from slices(body.head())
+        yield from _parts(body.head())
         while not body.chunks.ended:
             chunk = body.chunks.next()
             if len(chunk):
-                yield from slices(body.compress(chunk))
+                yield from _parts(body.compress(chunk))
         if tail := body.flush():
             yield tail
     except Exception as error:
@@ -232,10 +238,10 @@ class AsyncInserts:
             piece = await self._rowbinary.threads.submit(body.head)
             while not body.chunks.ended:
                 ahead = asyncio.ensure_future(self._piece(body))
-                for part in slices(piece) if len(piece) else ():
+                for part in _parts(piece) if len(piece) else ():
                     yield part
                 piece = await ahead
-            for part in slices(piece):
+            for part in _parts(piece):
                 yield part
             if tail := body.flush():
                 yield tail
