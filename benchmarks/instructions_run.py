@@ -1,8 +1,8 @@
 """What benchmarks/instructions.py runs under valgrind: one workload, once while it is counted.
 
-Arguments: the workload; ``tuples`` or ``dicts`` to be encoded, or ``decoded``; the format; the number of rows;
-and a shared object.  Its ``start`` makes callgrind begin; until then valgrind only translates, which is five
-times as fast.  Its ``toggle`` makes callgrind count, or stop it.
+Arguments: the workload; ``tuples`` or ``dicts`` to be encoded, or ``decoded``; the format; how many rows; and
+a shared object.  Its ``start`` makes callgrind begin; until then valgrind only translates, which is faster by
+far.  Its ``toggle`` makes callgrind count, or stop.
 """
 
 from __future__ import annotations

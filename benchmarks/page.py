@@ -98,7 +98,8 @@ rows, which is checked before (the end of this page says where values differ).
 The garbage collector is on, as in most programs, and walks new rows while others are made: up to a third of
 the time where rows are full of lists and dicts. Collections of all objects are left out, since when they come
 depends on what else is in memory; beside the figures is what the same costs with the collector off. Every
-measurement begins with no objects in its sight; letting go of the rows is not measured."""
+measurement begins with no objects in its sight and ends with none that are new to it; letting go of the rows
+is not measured."""
 
 MEMORY = """## Memory
 
@@ -336,7 +337,9 @@ def decode_section(results: Results) -> str:
 
 def _beside_ours(label: str, figures: Figures | None, ours: str) -> str:
     base = ours + peers_decode.COLUMNS if label.endswith(peers_decode.COLUMNS) else ours
-    return "1" if label == base else spread(figures.ratios.get(base, []) if figures else [], "x")
+    if figures is None:
+        return "-"
+    return "1" if label == base else spread(figures.ratios.get(base, []), "x")
 
 
 def memory_section(results: Results) -> str:

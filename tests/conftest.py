@@ -78,7 +78,7 @@ def value_of(vector: dict[str, Any], field: str = "python") -> Any:
 
 
 def implementations() -> list[str]:
-    """The implementations to test: the reference alone where that is wanted, and never without the C module."""
+    """The implementations to test: the reference alone where that is wanted, never without the C module."""
     if os.environ.get("ROWBINARY_IMPL") == "python":
         return ["python"]
     import rowbinary._speedups

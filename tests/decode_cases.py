@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import canonical
 import pytest
 from conftest import implementations, load
+from hypothesis import strategies as st
 
 import rowbinary
 from rowbinary import DecodeError, typed
@@ -24,6 +25,19 @@ from rowbinary._varint import string, varint
 UTC = dt.UTC
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
 FORMAT: Final = "RowBinaryWithNamesAndTypes"
+
+
+# Options of the decoders, of which any may be given.
+CHOICES = st.fixed_dictionaries(
+    {},
+    optional={
+        "rows": st.sampled_from(["tuples", "dicts", "columns"]),
+        "json": st.sampled_from(["nested", "paths"]),
+        "moments": st.sampled_from(["datetime", "exact", "ticks"]),
+        "invalid_utf8": st.sampled_from(["bytes", "error", "surrogateescape"]),
+        "zone": st.sampled_from([None, BERLIN, dt.timezone(dt.timedelta(hours=-5, minutes=-30))]),
+    },
+)
 
 
 VALUES = load("values.jsonl")

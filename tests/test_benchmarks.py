@@ -176,6 +176,7 @@ def test_page_and_chart(bench: Any, tmp_path: pathlib.Path) -> None:
     assert "| decoding Native to tuples, to orjson: documents | 1x | - |  |" in text
     of_columns = f"| spans | {peers.CYTHON}{columns} | 100 | 1.00 | 2.00x (2.00 to 2.00) | - | - | - | - |"
     assert of_columns in text
+    assert f"| spans | {peers.NATIVE}{columns} | 100 | 1.00 | 1 | - | - | - | - |" in text
     for line in text.splitlines():
         assert not line.startswith("|") or line.endswith("|")
     root = ET.fromstring(picture.read_text())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import io
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -281,3 +283,22 @@ def test_header_errors_come_with_the_first_row(impl: str) -> None:
     found = iter_decode("a UInt8", [header(("b", "UInt8"))], format=form, implementation=impl)
     with pytest.raises(DecodeError, match="the columns are b, not a"):
         next(found)
+
+
+def test_threads(impl: str) -> None:
+    """Several at once, with one schema, change nothing about any."""
+    schema = rowbinary.Schema.of(COLUMNS)
+    wanted = [repr(decode_rows(schema, WHOLE[0].data)), repr(decode_rows(None, BLOCKS, format="Native"))]
+
+    def read(index: int) -> list[str]:
+        found = iter_decode(schema, at(WHOLE[0].data, *range(0, 300, index + 3)), implementation=impl)
+        block = decode_rows(None, BLOCKS, format="Native", implementation=impl)
+        return [repr(list(found)), repr(block)]
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(read, range(40))) == [wanted] * 40
+    finally:
+        sys.setswitchinterval(interval)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from conftest import implementations, load
-from decode_cases import VALUES, header, refuse
+from decode_cases import VALUES, column, decode, header, refuse
 from hypothesis import given
 from strategies import type_texts
 
 import rowbinary
-from rowbinary import DecodeError, _impl
+from rowbinary import DecodeError, _impl, typed
 from rowbinary._cursor import EXACT
 from rowbinary._read_types import read_type
 from rowbinary._tags import type_tag
@@ -69,3 +69,22 @@ def test_random_tag(text: str) -> None:
 def test_bad_tags(tag: bytes, match: str) -> None:
     error = refuse(header(("c", "Dynamic")) + tag, match)
     assert (error.row, error.column) == (0, "c")
+
+
+def test_more_types_than_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Types and labels are forgotten, and found again: in rows, in blocks, and as the texts of heads."""
+    for module in ("_read", "_read_types", "_read_blocks"):
+        monkeypatch.setattr(f"rowbinary.{module}.MAX_KNOWN", 3)
+    columns = "d Dynamic(max_types=0), e Array(Dynamic)"
+    labels = [typed(f"l{n}", f"Enum8('l{n}' = {n}, 'z' = 100)") for n in range(20)]
+    sizes = [typed(b"x" * n, f"FixedString({n})") for n in range(1, 20)]
+    longer = [
+        typed("é", "Enum8('é' = 1, " + ", ".join(f"'{'x' * 100}{n}' = {n + 9}" for n in range(50)) + ")")
+    ]
+    rows = [(value, [value, 1]) for value in [*labels, *sizes, *longer, *labels] * 2]
+    for form in ("RowBinary", "Native"):
+        body = rowbinary.encode_rows(columns, rows, format=form)
+        assert decode(columns, body, format=form) == [(value.value, [value.value, 1]) for value, _ in rows]
+    spelled = [" " * n + "UInt8" for n in range(10)]
+    body = b"".join(column(text, b"\5") for text in spelled * 2)
+    assert decode(None, body, format="Native") == [(5,)] * 20

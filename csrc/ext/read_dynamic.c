@@ -5,7 +5,7 @@
 #include "source.h"
 
 #define MOST_TAGS 1024     /* a hostile body has as many as it likes */
-#define LONGEST_TAG 256    /* bytes */
+#define LONGEST_TAG 256    /* bytes; of the type's text, too, which each of its levels has */
 
 typedef struct tag tag;
 struct tag {
@@ -46,13 +46,21 @@ static inline const tag *known_tag(const rb_source *s)
     return t;
 }
 
+static int is_short(PyObject *py)
+{
+    PyObject *text = py ? PyObject_GetAttrString(py, "text") : NULL;
+    int is_short = !py || (text && PyUnicode_Check(text) && PyUnicode_GET_LENGTH(text) <= LONGEST_TAG);
+    Py_XDECREF(text);
+    return is_short;
+}
+
 /* Remember the tag before `p` that began at `start`, where both are still in one piece. */
 static void remember(rb_source *s, const uint8_t *start, PyObject *py, const rb_node *node)
 {
     size_t size = (size_t)(s->p - start);
     if (!s->tags)
         s->tags = PyMem_Calloc(1, sizeof *s->tags);
-    if (!s->tags || s->tags->count >= MOST_TAGS || size > LONGEST_TAG)
+    if (!s->tags || s->tags->count >= MOST_TAGS || size > LONGEST_TAG || !is_short(py))
         return;
     tag *t = PyMem_Malloc(sizeof *t + size);
     if (!t)

@@ -77,7 +77,7 @@ void rb_documents_free(rb_documents *d)
     PyMem_Free(d);
 }
 
-/* The documents of this depth; NULL with an error. */
+/* The documents of this depth, of which none is being read; NULL with an error. */
 rb_documents *rb_documents_of(rb_source *s)
 {
     rb_documents **place = &s->documents[s->depth];
@@ -90,6 +90,8 @@ rb_documents *rb_documents_of(rb_source *s)
     }
     if (!(*place)->names.start && rb_need(&(*place)->names, LONGEST)) /* the first path may have no bytes */
         return (rb_documents *)PyErr_NoMemory();
+    if ((*place)->count > MOST_PATHS)
+        forget_paths(*place);
     return *place;
 }
 
@@ -394,8 +396,6 @@ static PyObject *read_document(rb_source *s, rb_documents *d, const rb_node *nod
     Py_ssize_t count = rb_read_count(s, NULL, NULL);
     if (count < 0)
         return NULL;
-    if (d->count > MOST_PATHS)
-        forget_paths(d);
     rb_document_begin(d);
     for (Py_ssize_t i = 0; i < count; i++)
         if (read_entry(s, d, node))

@@ -14,12 +14,17 @@
     the fuzzer: atheris, which is libFuzzer guided by the branches of the C module (compiled by clang with its
     sanitizers) and of the Python code.
 
-``make fuzz`` builds all of it in ``.cache/fuzz`` and fuzzes each target for ``FUZZ_SECONDS`` (60), ``make fuzz
-FUZZ=decode`` one of them.  Inputs that reach something new stay in ``.cache/fuzz/corpus``.
+``make fuzz`` builds all of it in ``.cache/fuzz`` and fuzzes each target for ``FUZZ_SECONDS`` (60); with
+``FUZZ=decode`` it is one target, and with ``ROWBINARY_TESTED=c`` the decoder in C is not compared with the
+reference, which takes most of the time.  Inputs that reach something new stay in ``.cache/fuzz/corpus``.
 
-An input that fails ends the run and is in ``.cache/fuzz/failures``.  ``make fuzz FUZZ=decode FUZZ_FLAGS=FILE``
-runs it once more, and ``PYTHONPATH=tests .venv/bin/python -P -m fuzz.targets decode FILE`` does it without
-sanitizers.  Once it passes it belongs into the corpus, as ``found-...``.
+An input that fails ends the run and is in ``.cache/fuzz/failures``.  To run it once more, with sanitizers and
+without::
+
+    make fuzz FUZZ=decode FUZZ_FLAGS=FILE
+    PYTHONPATH=tests .venv/bin/python -P -m fuzz.targets decode FILE
+
+Once it passes it belongs into the corpus, as ``found-...``.
 
 ``make fuzz-corpus`` makes the rest of the corpus anew, from the seeds and from what was found since.
 """

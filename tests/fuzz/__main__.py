@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import inspect
 import pathlib
@@ -36,6 +37,8 @@ def main() -> None:
     for directory in (known, found, failures):
         directory.mkdir(parents=True, exist_ok=True)
     flags += [*LIMITS, f"-artifact_prefix={failures}/{asked.target}-"]
+    if any(pathlib.Path(flag).is_file() for flag in flags):  # they are run, and that is all
+        fuzz(asked.target, flags)
     if asked.merge:
         merge(asked.target, flags, known, [found, pathlib.Path(asked.merge)])
     else:
@@ -56,6 +59,8 @@ def fuzz(target: str, flags: list[str]) -> None:
             atheris.instrument_func(function)
     # The C module is built with this limit too: a million empty tuples take seconds.
     _cursor.MAX_EMPTY = 1024
+    gc.freeze()
+    gc.set_threshold(50)  # it often looks at what is being made
     # libFuzzer starts others of its kind with the first argument, in a shell.
     atheris.Setup([" ".join([*AGAIN, target, "--raw"]), *flags], TARGETS[target])
     atheris.Fuzz()
