@@ -40,6 +40,8 @@ static int add_children(rb_part *part, const char *attribute, int with_paths)
     if (paths)
         part->paths = paths;
     int failed = !children || (with_paths && !paths);
+    if (failed)
+        PyErr_NoMemory();
     for (Py_ssize_t i = 0; !failed && i < more; i++) {
         PyObject *column = PyList_GET_ITEM(list, i);
         if (with_paths) {
@@ -59,6 +61,8 @@ static int add_one(rb_part *part, const char *attribute)
 {
     PyObject *column = PyObject_GetAttrString(part->py, attribute);
     part->children = PyMem_Calloc(1, sizeof *part->children);
+    if (!part->children && column)
+        PyErr_NoMemory();
     if (column && part->children && (part->children[0] = rb_part_new(column)) != NULL)
         part->count = 1;
     Py_XDECREF(column);

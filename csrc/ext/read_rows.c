@@ -16,6 +16,8 @@ static int open_columns(rb_source *s, PyObject *columns)
         s->cells_count = 0;
         s->defaults = PyObject_IsTrue(defaults);
     }
+    if (!cells && !failed)
+        PyErr_NoMemory();
     failed = !cells;
     for (Py_ssize_t i = 0; !failed && i < count; i++) {
         s->cells[i] = rb_node_of(PyTuple_GET_ITEM(nodes, i));
