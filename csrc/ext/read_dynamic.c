@@ -51,6 +51,8 @@ static int is_short(PyObject *py)
     PyObject *text = py ? PyObject_GetAttrString(py, "text") : NULL;
     int is_short = !py || (text && PyUnicode_Check(text) && PyUnicode_GET_LENGTH(text) <= LONGEST_TAG);
     Py_XDECREF(text);
+    if (!is_short)
+        PyErr_Clear(); /* then it is not remembered, that is all */
     return is_short;
 }
 

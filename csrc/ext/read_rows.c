@@ -74,6 +74,7 @@ static PyObject *read_row(rb_source *s)
         return NULL;
     if (s->cells_count)
         PyObject_GC_UnTrack(row); /* it has holes, and reading may run Python code */
+    int tracked = 0;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(row); i++) {
         s->cell = i;
         PyObject *value = read_cell(s, i);
@@ -81,6 +82,7 @@ static PyObject *read_row(rb_source *s)
             Py_DECREF(row);
             return NULL;
         }
+        tracked |= rb_is_tracked(value);
         PyTuple_SET_ITEM(row, i, value);
     }
     s->cell = -1;
@@ -88,7 +90,7 @@ static PyObject *read_row(rb_source *s)
     if (RB_UNLIKELY(rb_offset(s) == start)) {
         fail(s, "bytes after the header, but a row takes none");
         Py_CLEAR(row);
-    } else if (s->cells_count) {
+    } else if (tracked) {
         PyObject_GC_Track(row);
     }
     return row;

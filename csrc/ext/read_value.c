@@ -175,21 +175,23 @@ static PyObject *read_tuple(rb_source *s, const rb_node *node)
 {
     uint64_t start = rb_offset(s);
     PyObject *values = PyTuple_New(node->count);
-    int failed = !values;
+    int failed = !values, tracked = 0;
     if (values && node->count)
         PyObject_GC_UnTrack(values);
     for (Py_ssize_t i = 0; !failed && i < node->count; i++) {
         PyObject *value = rb_read_value(s, node->children[i]);
         failed = !value;
-        if (value)
+        if (value) {
+            tracked |= rb_is_tracked(value);
             PyTuple_SET_ITEM(values, i, value);
+        }
     }
     failed = failed || (rb_offset(s) == start && count_empty(s));
     if (failed) {
         Py_XDECREF(values);
         return NULL;
     }
-    if (node->count)
+    if (tracked)
         PyObject_GC_Track(values);
     if (!node->named)
         return values;

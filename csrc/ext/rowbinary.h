@@ -189,7 +189,7 @@ void rb_memory_reset(rb_buffer *b, size_t kept);
 static inline void rb_prefetch(const void *object)
 {
     __builtin_prefetch(object);
-    __builtin_prefetch((const char *)object + 64);
+    __builtin_prefetch((const void *)((uintptr_t)object + 64)); /* NULL are the places of an empty list */
 }
 
 /* node.c */

@@ -102,6 +102,13 @@ static inline unsigned rb_peek_varint(const rb_source *s, uint64_t *number)
     return 0;
 }
 
+/* Whether the collector has to know of a container with this in it.  It would find out by itself, but not before
+ * it has looked at all rows. */
+static inline int rb_is_tracked(PyObject *value)
+{
+    return PyType_IS_GC(Py_TYPE(value));
+}
+
 /* read_value.c */
 int rb_read_init(void);
 PyObject *rb_read_value(rb_source *s, const rb_node *node);
