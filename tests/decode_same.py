@@ -191,7 +191,10 @@ def is_natural(found: Any, sent: Any, filled: bool = False) -> bool:
         case str() | bytes():
             return same_text(found, sent)
         case dt.datetime():
-            return isinstance(found, dt.datetime) and found == sent and found.tzinfo is dt.UTC
+            # An hour that comes twice equals none of another zone.
+            return (
+                isinstance(found, dt.datetime) and found.tzinfo is dt.UTC and found == sent.astimezone(dt.UTC)
+            )
         case ipaddress.IPv4Address() if type(found) is ipaddress.IPv6Address:
             return found.ipv4_mapped == sent
         case dt.date() | decimal.Decimal() | uuid.UUID() | ipaddress.IPv4Address() | ipaddress.IPv6Address():
