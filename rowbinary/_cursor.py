@@ -264,6 +264,11 @@ class Cursor(Position):
 
         return read_rows(self, columns, most)
 
+    @staticmethod
+    def tuples(columns: list[list[Any]]) -> list[tuple[Any, ...]]:
+        """The rows of columns of one length."""
+        return list(zip(*columns, strict=True))
+
     def values(self, node: Node, count: int) -> list[Any]:
         """The next column of a block."""
         from ._read_columns import column_of

@@ -232,7 +232,10 @@ class _Body:
         if block is None:
             yield _shaped([], blocks.names, self.shape)
         while block is not None:
-            yield _shaped_columns(block.columns, blocks.names, self.shape)
+            if self.shape == "columns":
+                yield dict(zip(blocks.names, block.columns, strict=True))
+            else:
+                yield _shaped(cursor.tuples(block.columns), blocks.names, self.shape)
             block = blocks.next()
 
     def _check_shape(self, cursor: Cursor, names: Sequence[str]) -> None:
@@ -249,13 +252,6 @@ def _shaped(batch: list[Row], names: Sequence[str], shape: str) -> Any:
         return [dict(zip(names, row, strict=True)) for row in batch]
     columns = zip(*batch, strict=True) if batch else [()] * len(names)
     return {name: list(values) for name, values in zip(names, columns, strict=True)}
-
-
-def _shaped_columns(columns: list[list[Any]], names: Sequence[str], shape: str) -> Any:
-    if shape == "columns":
-        return dict(zip(names, columns, strict=True))
-    rows = list(zip(*columns, strict=True))
-    return rows if shape == "tuples" else [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _joined(batches: list[Columns]) -> Columns:

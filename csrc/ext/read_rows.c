@@ -178,3 +178,51 @@ PyObject *rb_read_rows(rb_source *s, PyObject *columns, Py_ssize_t most)
     }
     return rows;
 }
+
+static PyObject *row_at(PyObject *columns, Py_ssize_t row)
+{
+    Py_ssize_t count = PyList_GET_SIZE(columns);
+    PyObject *values = PyTuple_New(count);
+    int tracked = 0;
+    if (!values || !count)
+        return values;
+    PyObject_GC_UnTrack(values);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *column = i < PyList_GET_SIZE(columns) ? PyList_GET_ITEM(columns, i) : NULL;
+        if (RB_UNLIKELY(!column || !PyList_CheckExact(column) || row >= PyList_GET_SIZE(column))) {
+            PyErr_SetString(PyExc_ValueError, "columns must be lists of one length");
+            Py_DECREF(values);
+            return NULL;
+        }
+        PyObject *value = PyList_GET_ITEM(column, row);
+        tracked |= rb_is_tracked(value);
+        PyTuple_SET_ITEM(values, i, Py_NewRef(value));
+    }
+    if (tracked)
+        PyObject_GC_Track(values);
+    return values;
+}
+
+/* The rows of columns: zip() would show every one of them to the collector. */
+PyObject *rb_rows_of(PyObject *columns)
+{
+    if (!PyList_CheckExact(columns) || !PyList_GET_SIZE(columns) || !PyList_CheckExact(PyList_GET_ITEM(columns, 0))) {
+        PyErr_SetString(PyExc_TypeError, "columns must be a list of lists");
+        return NULL;
+    }
+    Py_ssize_t count = PyList_GET_SIZE(PyList_GET_ITEM(columns, 0));
+    PyObject *rows = PyList_New(count);
+    if (!rows)
+        return NULL;
+    PyObject_GC_UnTrack(rows); /* it has holes */
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *row = row_at(columns, i);
+        if (RB_UNLIKELY(!row)) {
+            Py_DECREF(rows);
+            return NULL;
+        }
+        PyList_SET_ITEM(rows, i, row);
+    }
+    PyObject_GC_Track(rows);
+    return rows;
+}

@@ -149,6 +149,11 @@ static PyObject *source_data(rb_source *s, PyObject *args)
     return rb_read_column(s, column, count);
 }
 
+static PyObject *source_tuples(PyObject *type, PyObject *columns)
+{
+    return rb_rows_of(columns);
+}
+
 /* The value of a column of the block that value `index` of the innermost column belongs to. */
 static PyObject *source_outer(rb_source *s, PyObject *argument)
 {
@@ -335,6 +340,7 @@ static PyMethodDef methods[] = {
     {"ensure", (PyCFunction)source_ensure, METH_O, "Whether so many more bytes follow; waits for them."},
     {"data", (PyCFunction)source_data, METH_VARARGS, "The values of a column whose prefix was read."},
     {"outer", (PyCFunction)source_outer, METH_O, "The value of a block's column that an inner one belongs to."},
+    {"tuples", source_tuples, METH_O | METH_STATIC, "The rows of columns of one length."},
     {"rows", (PyCFunction)source_rows, METH_VARARGS, "The next rows of these columns, so many at most."},
     {NULL}};
 

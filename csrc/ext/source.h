@@ -145,5 +145,6 @@ PyObject *rb_read_column(rb_source *s, PyObject *column, Py_ssize_t count);
 
 /* read_rows.c */
 PyObject *rb_read_rows(rb_source *s, PyObject *columns, Py_ssize_t most);
+PyObject *rb_rows_of(PyObject *columns);
 
 #endif
