@@ -3,7 +3,8 @@
 
 rb_python rb_py;
 
-static int import_into(PyObject **slot, const char *module_name, const char *attribute)
+/* An attribute of a module, into a slot. */
+int rb_import(PyObject **slot, const char *module_name, const char *attribute)
 {
     PyObject *module = PyImport_ImportModule(module_name);
     if (!module)
@@ -13,7 +14,7 @@ static int import_into(PyObject **slot, const char *module_name, const char *att
     return *slot ? 0 : -1;
 }
 
-static int intern_into(PyObject **slot, const char *text)
+int rb_intern(PyObject **slot, const char *text)
 {
     Py_XSETREF(*slot, PyUnicode_InternFromString(text));
     return *slot ? 0 : -1;
@@ -24,8 +25,8 @@ int rb_import_native(void)
 {
     if (rb_py.refuse)
         return 0;
-    return import_into(&rb_py.read_kind, "rowbinary._paths", "read_kind") ||
-           import_into(&rb_py.refuse, "rowbinary._native", "refuse");
+    return rb_import(&rb_py.read_kind, "rowbinary._paths", "read_kind") ||
+           rb_import(&rb_py.refuse, "rowbinary._native", "refuse");
 }
 
 static int add_type(PyObject *module, const char *name, PyType_Spec *spec)
@@ -38,18 +39,18 @@ static int add_type(PyObject *module, const char *name, PyType_Spec *spec)
 
 static int module_exec(PyObject *module)
 {
-    if (rb_value_init() || import_into(&rb_py.write_value, "rowbinary._write", "write_value") ||
-        import_into(&rb_py.write_natural, "rowbinary._dynamic", "write_natural") ||
-        import_into(&rb_py.encode_row, "rowbinary._encode", "encode_row") ||
-        import_into(&rb_py.encode_error, "rowbinary.errors", "EncodeError") ||
-        import_into(&rb_py.make_context, "rowbinary._context", "Context") ||
-        import_into(&rb_py.default_, "rowbinary._typed", "DEFAULT") ||
-        import_into(&rb_py.uuid, "uuid", "UUID") || import_into(&rb_py.decimal, "decimal", "Decimal") ||
-        intern_into(&rb_py.s_depth, "depth") || intern_into(&rb_py.s_count, "count") ||
-        intern_into(&rb_py.s_int, "int") || intern_into(&rb_py.s_capsule, "capsule") ||
-        intern_into(&rb_py.s_resolve, "resolve") || intern_into(&rb_py.s_utcoffset, "utcoffset") ||
-        intern_into(&rb_py.s_timestamp, "timestamp") ||
-        intern_into(&rb_py.s_row, "row") || intern_into(&rb_py.s_absent, "absent") ||
+    if (rb_value_init() || rb_import(&rb_py.write_value, "rowbinary._write", "write_value") ||
+        rb_import(&rb_py.write_natural, "rowbinary._dynamic", "write_natural") ||
+        rb_import(&rb_py.encode_row, "rowbinary._encode", "encode_row") ||
+        rb_import(&rb_py.encode_error, "rowbinary.errors", "EncodeError") ||
+        rb_import(&rb_py.make_context, "rowbinary._context", "Context") ||
+        rb_import(&rb_py.default_, "rowbinary._typed", "DEFAULT") ||
+        rb_import(&rb_py.uuid, "uuid", "UUID") || rb_import(&rb_py.decimal, "decimal", "Decimal") ||
+        rb_intern(&rb_py.s_depth, "depth") || rb_intern(&rb_py.s_count, "count") ||
+        rb_intern(&rb_py.s_int, "int") || rb_intern(&rb_py.s_capsule, "capsule") ||
+        rb_intern(&rb_py.s_resolve, "resolve") || rb_intern(&rb_py.s_utcoffset, "utcoffset") ||
+        rb_intern(&rb_py.s_timestamp, "timestamp") ||
+        rb_intern(&rb_py.s_row, "row") || rb_intern(&rb_py.s_absent, "absent") ||
         rb_objects_init())
         return -1;
     return add_type(module, "RowEncoder", &rb_encoder_spec) || add_type(module, "Chunks", &rb_chunks_spec) ||

@@ -65,6 +65,7 @@ int rb_read_members(rb_source *s, const rb_part *part, Py_ssize_t count, rb_memb
 void rb_members_free(rb_members *members, Py_ssize_t lists);
 PyObject *rb_next_member(rb_members *members, Py_ssize_t index);
 PyObject *rb_read_variant_part(rb_source *s, const rb_part *part, Py_ssize_t count);
+PyObject *rb_read_each(rb_source *s, Py_ssize_t count, PyObject *(*read)(rb_source *));
 PyObject *rb_read_shared(rb_source *s, Py_ssize_t count);
 
 /* read_json_part.c */

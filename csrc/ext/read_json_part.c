@@ -26,19 +26,6 @@ static void free_data(json_data *data, const rb_part *part)
     Py_XDECREF(data->shared_values);
 }
 
-static PyObject *read_paths(rb_source *s, Py_ssize_t count)
-{
-    PyObject *list = PyList_New(0);
-    for (Py_ssize_t i = 0; list && i < count; i++) {
-        s->at = i;
-        PyObject *path = rb_read_text(s);
-        if (!path || PyList_Append(list, path))
-            Py_CLEAR(list);
-        Py_XDECREF(path);
-    }
-    return list;
-}
-
 /* Shared data: of each document paths and values that have no column. */
 static int read_shared(rb_source *s, Py_ssize_t count, json_data *data)
 {
@@ -48,7 +35,7 @@ static int read_shared(rb_source *s, Py_ssize_t count, json_data *data)
     Py_ssize_t total = count ? (Py_ssize_t)data->ends[count - 1] : 0;
     rb_owner owner = {s->owner, data->ends, NULL, count};
     s->owner = &owner;
-    data->shared_paths = read_paths(s, total);
+    data->shared_paths = rb_read_each(s, total, rb_read_text);
     data->shared_values = data->shared_paths ? rb_read_shared(s, total) : NULL;
     s->owner = owner.outer;
     return data->shared_values ? 0 : -1;

@@ -127,15 +127,21 @@ static PyObject *read_shared_value(rb_source *s)
     return value;
 }
 
-PyObject *rb_read_shared(rb_source *s, Py_ssize_t count)
+/* A list of what `read` gives, so many times. */
+PyObject *rb_read_each(rb_source *s, Py_ssize_t count, PyObject *(*read)(rb_source *))
 {
     PyObject *list = PyList_New(0);
     for (Py_ssize_t i = 0; list && i < count; i++) {
         s->at = i;
-        PyObject *value = read_shared_value(s);
+        PyObject *value = read(s);
         if (!value || PyList_Append(list, value))
             Py_CLEAR(list);
         Py_XDECREF(value);
     }
     return list;
+}
+
+PyObject *rb_read_shared(rb_source *s, Py_ssize_t count)
+{
+    return rb_read_each(s, count, read_shared_value);
 }

@@ -5,27 +5,11 @@ rb_reading rb_read;
 
 /* --- Python's side --------------------------------------------------------------------------------------- */
 
-static int find(PyObject **slot, const char *module_name, const char *attribute)
-{
-    PyObject *module = PyImport_ImportModule(module_name);
-    if (!module)
-        return -1;
-    Py_XSETREF(*slot, PyObject_GetAttrString(module, attribute));
-    Py_DECREF(module);
-    return *slot ? 0 : -1;
-}
-
-static int intern(PyObject **slot, const char *text)
-{
-    Py_XSETREF(*slot, PyUnicode_InternFromString(text));
-    return *slot ? 0 : -1;
-}
-
 /* The readers of the reference by opcode. */
 static int find_readers(void)
 {
     PyObject *readers = NULL;
-    if (find(&readers, "rowbinary._read", "READERS"))
+    if (rb_import(&readers, "rowbinary._read", "READERS"))
         return -1;
     PyObject *found = PyTuple_New(RB_OP_COUNT);
     int failed = !found;
@@ -49,24 +33,24 @@ int rb_read_init(void)
     if (rb_read.readers)
         return 0;
     PyObject *safety = NULL;
-    if (find(&safety, "uuid", "SafeUUID"))
+    if (rb_import(&safety, "uuid", "SafeUUID"))
         return -1;
     Py_XSETREF(rb_read.safe, PyObject_GetAttrString(safety, "unknown"));
     Py_XSETREF(rb_read.faults, PyImport_ImportModule("rowbinary._read_faults"));
     Py_DECREF(safety);
-    return !rb_read.safe || !rb_read.faults || find(&rb_read.read_value, "rowbinary._read", "read_value") ||
-                   find(&rb_read.read_type, "rowbinary._read_types", "read_type") ||
-                   find(&rb_read.compiled, "rowbinary._read_types", "compiled") ||
-                   find(&rb_read.document, "rowbinary._read", "document") ||
-                   find(&rb_read.twice, "rowbinary._read_faults", "twice") ||
-                   find(&rb_read.pairs_of, "rowbinary._read", "pairs_of") ||
-                   find(&rb_read.again, "rowbinary._cursor", "Again") ||
-                   find(&rb_read.shapes, "rowbinary._read_columns", "SHAPES") ||
-                   find(&rb_read.ipv4, "ipaddress", "IPv4Address") ||
-                   find(&rb_read.ipv6, "ipaddress", "IPv6Address") || intern(&rb_read.s_count, "count") ||
-                   intern(&rb_read.s_count_empty, "count_empty") || intern(&rb_read.s_error, "error") ||
-                   intern(&rb_read.s_fromutc, "fromutc") || intern(&rb_read.s_int, "int") ||
-                   intern(&rb_read.s_is_safe, "is_safe") || intern(&rb_read.s_text, "text") || rb_scalar_init() ||
+    return !rb_read.safe || !rb_read.faults || rb_import(&rb_read.read_value, "rowbinary._read", "read_value") ||
+                   rb_import(&rb_read.read_type, "rowbinary._read_types", "read_type") ||
+                   rb_import(&rb_read.compiled, "rowbinary._read_types", "compiled") ||
+                   rb_import(&rb_read.document, "rowbinary._read", "document") ||
+                   rb_import(&rb_read.twice, "rowbinary._read_faults", "twice") ||
+                   rb_import(&rb_read.pairs_of, "rowbinary._read", "pairs_of") ||
+                   rb_import(&rb_read.again, "rowbinary._cursor", "Again") ||
+                   rb_import(&rb_read.shapes, "rowbinary._read_columns", "SHAPES") ||
+                   rb_import(&rb_read.ipv4, "ipaddress", "IPv4Address") ||
+                   rb_import(&rb_read.ipv6, "ipaddress", "IPv6Address") || rb_intern(&rb_read.s_count, "count") ||
+                   rb_intern(&rb_read.s_count_empty, "count_empty") || rb_intern(&rb_read.s_error, "error") ||
+                   rb_intern(&rb_read.s_fromutc, "fromutc") || rb_intern(&rb_read.s_int, "int") ||
+                   rb_intern(&rb_read.s_is_safe, "is_safe") || rb_intern(&rb_read.s_text, "text") || rb_scalar_init() ||
                    find_readers()
                ? -1
                : 0;

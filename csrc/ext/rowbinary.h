@@ -170,6 +170,8 @@ typedef struct {
 } rb_python;
 
 extern rb_python rb_py;
+int rb_import(PyObject **slot, const char *module_name, const char *attribute);
+int rb_intern(PyObject **slot, const char *text);
 int rb_import_native(void);
 
 /* buffer.c */
