@@ -74,6 +74,33 @@ def connect(workload: Workload, codec: str, compression: str | None = None) -> R
     return run
 
 
+class DriverServer:
+    """A server as clickhouse-driver knows one: FORMAT Native is revision 0 of its protocol."""
+
+    used_revision = 0
+
+    @staticmethod
+    def get_timezone() -> str:
+        return "UTC"
+
+
+class DriverContext:
+    """What clickhouse-driver's streams of blocks ask of a connection."""
+
+    server_info = DriverServer
+    settings: dict[str, Any] = {}  # noqa: RUF012
+    client_settings = {  # noqa: RUF012
+        "use_numpy": False,
+        "strings_as_bytes": False,
+        "strings_encoding": "utf-8",
+        "opentelemetry_traceparent": None,
+        "input_format_null_as_default": False,
+        "namedtuple_as_json": True,
+        "server_side_params": False,
+        "use_client_time_zone": False,
+    }
+
+
 def driver(workload: Workload, *, pack: bool = False) -> Run:
     """clickhouse-driver's stream of blocks, with a list where the socket would be.
 
@@ -83,26 +110,6 @@ def driver(workload: Workload, *, pack: bool = False) -> Run:
     from clickhouse_driver.bufferedwriter import BufferedSocketWriter
     from clickhouse_driver.streams.compressed import CompressedBlockOutputStream
     from clickhouse_driver.streams.native import BlockOutputStream
-
-    class Server:
-        used_revision = 0
-
-        @staticmethod
-        def get_timezone() -> str:
-            return "UTC"
-
-    class Context:
-        server_info = Server
-        settings: dict[str, Any] = {}  # noqa: RUF012
-        client_settings = {  # noqa: RUF012
-            "use_numpy": False,
-            "strings_as_bytes": False,
-            "strings_encoding": "utf-8",
-            "opentelemetry_traceparent": None,
-            "input_format_null_as_default": False,
-            "namedtuple_as_json": True,
-            "server_side_params": False,
-        }
 
     class Sink:
         def __init__(self) -> None:
@@ -117,9 +124,9 @@ def driver(workload: Workload, *, pack: bool = False) -> Run:
         if pack:
             from clickhouse_driver.compression.lz4 import Compressor
 
-            stream = CompressedBlockOutputStream(Compressor, 1 << 20, writer, Context)
+            stream = CompressedBlockOutputStream(Compressor, 1 << 20, writer, DriverContext)
         else:
-            stream = BlockOutputStream(writer, Context)
+            stream = BlockOutputStream(writer, DriverContext)
         for start in range(0, len(workload.rows), 65_536):
             stream.write(RowOrientedBlock(workload.schema, workload.rows[start : start + 65_536]))
         return sink.chunks

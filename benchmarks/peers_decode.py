@@ -138,28 +138,10 @@ def driver(bodies: Bodies) -> Run:
     from clickhouse_driver.bufferedreader import BufferedSocketReader
     from clickhouse_driver.streams.native import BlockInputStream
 
-    class Server:
-        used_revision = 0
-
-        @staticmethod
-        def get_timezone() -> str:
-            return "UTC"
-
-    class Context:
-        server_info = Server
-        settings: dict[str, Any] = {}  # noqa: RUF012
-        client_settings = {  # noqa: RUF012
-            "use_numpy": False,
-            "strings_as_bytes": False,
-            "strings_encoding": "utf-8",
-            "namedtuple_as_json": True,
-            "use_client_time_zone": False,
-        }
-
     count = len(bodies.workload.rows)
 
     def run() -> Rows:
-        stream = BlockInputStream(BufferedSocketReader(_Socket(bodies.native), 1 << 20), Context)
+        stream = BlockInputStream(BufferedSocketReader(_Socket(bodies.native), 1 << 20), peers.DriverContext)
         rows: Rows = stream.read().get_rows()
         while len(rows) < count:
             rows += stream.read().get_rows()

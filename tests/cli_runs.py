@@ -19,6 +19,7 @@ import pytest
 pytest.importorskip("click", reason="the command line needs click")
 pytest.importorskip("rich", reason="the command line needs rich")
 
+import rowbinary
 from rowbinary._embedded import Embedded
 from rowbinary.cli import _command
 
@@ -67,3 +68,18 @@ def peak_memory(code: str, *arguments: object) -> int:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     return int(done.stdout.split()[-1]) // 1000
+
+
+def long_body(path: Path) -> Path:
+    """A hundred rows of a megabyte: ``a String``."""
+    row = rowbinary.encode_rows("a String", [("x" * (1 << 20),)])
+    with path.open("wb") as file:
+        for _ in range(100):
+            file.write(row)
+    return path
+
+
+def memory_of(command: str, body: Path, *arguments: object) -> int:
+    """The most memory, in MB, that a command takes to read `body`, a file of ``a String``."""
+    code = "import sys; from rowbinary.cli import _command; assert not _command.run(sys.argv[1:])"
+    return peak_memory(code, command, body, "--schema", "a String", *arguments)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_runs import linux_only, peak_memory, process
+from cli_runs import linux_only, long_body, memory_of, process
 from conftest import VECTORS
 
 import rowbinary
@@ -300,14 +300,9 @@ def test_a_reader_that_goes_away(tmp_path: Path) -> None:
 
 @linux_only
 def test_memory_is_bounded(tmp_path: Path) -> None:
-    path = tmp_path / "body"
-    row = rowbinary.encode_rows("a String", [("x" * (1 << 20),)])
-    with path.open("wb") as file:
-        for _ in range(100):
-            file.write(row)
-    code = "import sys; from rowbinary.cli import _command; assert not _command.run(sys.argv[1:])"
-    assert peak_memory(code, "inspect", path, "--schema", "a String") < 100
-    assert peak_memory(code, "inspect", path, "--schema", "a String", "--row", 99) < 100
+    body = long_body(tmp_path / "body")
+    assert memory_of("inspect", body) < 100
+    assert memory_of("inspect", body, "--row", 99) < 100
 
 
 # --- the page ------------------------------------------------------------------------------------------
