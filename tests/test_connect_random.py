@@ -83,12 +83,13 @@ def check_agreement(table: Twins, rows: list[Any]) -> None:
 
 
 def check_fitting_rows(make: MakeTwins, data: st.DataObject) -> None:
+    """Ours takes them all, but for documents that the server refuses too: a path with two values."""
     columns = data.draw(schemas(types))
     rows = data.draw(repeated(st.tuples(*(cells_of(text) for _, text in columns))).filter(bool))
     table = make(str(Schema(columns)))
     try:
         plain_error, error = table.insert_plain(rows), table.insert(rows)
-        if error is not None:
+        if error is not None and (plain_error is None or "two keys flatten" not in str(error)):
             raise error
         if plain_error is None:
             table.check_same()
