@@ -12,6 +12,10 @@ all columns in it as they are meant; else a row format.  In order:
 - **No Native for Enum and for Tuples with names**, outside of JSON, unless the server has described the
   table a moment ago: told to refuse other types, it takes an Enum by its numbers and a Tuple by its places
   all the same (its ``recursiveLowCardinalityTypeConversion``; seen on 26.9).  The row format compares them.
+- **No Native for up to 100 rows with JSON**, where their number is known: every path is a column of a Native
+  block, which the server makes anew for each insert (1.0 to 1.6 ms for the 50 paths of a span), while a row
+  costs it 8 to 16 us more in a row format.  ``benchmarks/test_connect.py`` measures both sides.  Not for
+  types with ``SKIP``, which the server reads in another way in rows.
 - **No Native for blocks of fewer rows** than the server makes by itself: it reads a Native block whole,
   whatever ``max_insert_block_size`` says.
 - Where rows may leave cells to the column's DEFAULT, as those of the command line do: Native when it is
@@ -29,7 +33,18 @@ from . import _types as t
 from ._options import Format
 from ._schema import Schema
 
-__all__ = ["BLOCK_ROWS", "NATIVE_IS_STRICT", "choose_format", "is_compared", "native_from"]
+__all__ = [
+    "BLOCK_ROWS",
+    "FEW_DOCUMENTS",
+    "NATIVE_IS_STRICT",
+    "choose_format",
+    "has_documents",
+    "is_compared",
+    "native_from",
+    "suits_rows",
+]
+
+FEW_DOCUMENTS = 100
 
 # The least default of max_insert_block_size, and min_insert_block_size_rows, of all versions.
 BLOCK_ROWS = 1_048_449
@@ -48,17 +63,20 @@ def choose_format(
     block_rows: int | None = None,
     defaults: bool = False,
     fresh: bool = False,
+    rows: int | None = None,
 ) -> Format:
     """The best format for rows of `schema` that a server of `version` reads.
 
     `json` is the encoder's option; `block_rows` the rows of a block, where they are asked for;
-    `defaults`: cells may be DEFAULT; `fresh`: the server has just said that the table is like that.
+    `defaults`: cells may be DEFAULT; `fresh`: the server has just said that the table is like that; `rows`:
+    how many there are, where that is known.
     """
     known = version or (0,)
     no_expressions = schema.defaulted is not None and schema.defaulted.isdisjoint(schema.names)
     whole_blocks = block_rows is None or block_rows >= BLOCK_ROWS
+    few = rows is not None and rows <= FEW_DOCUMENTS and json != "string" and suits_rows(schema)
     safe = (fresh or is_compared(schema)) and (no_expressions or not defaults)
-    if safe and whole_blocks and known >= native_from(schema, json):
+    if safe and whole_blocks and not few and known >= native_from(schema, json):
         return "Native"
     if defaults:
         return "RowBinaryWithDefaults" if known >= _READS_DEFAULTS else "RowBinary"
@@ -83,6 +101,20 @@ def native_from(schema: Schema, json: str) -> tuple[int, ...]:
         elif isinstance(type_, t.Variant):
             first = max(first, _NATIVE_DYNAMIC)
     return first
+
+
+def has_documents(schema: Schema) -> bool:
+    """Whether there is JSON anywhere in the types."""
+    return any(isinstance(type_, t.JSON) for type_ in _types_in(schema))
+
+
+def suits_rows(schema: Schema) -> bool:
+    """Whether up to `FEW_DOCUMENTS` rows cost less in a row format, and are the same in it.
+
+    The server's reader of documents in rows takes two paths of ``SKIP`` for more than they say.
+    """
+    documents = [type_ for type_ in _types_in(schema) if isinstance(type_, t.JSON)]
+    return bool(documents) and not any("SKIP" in type_.text for type_ in documents)
 
 
 def _types_in(schema: Schema) -> Iterator[t.Type]:

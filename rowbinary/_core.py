@@ -220,6 +220,7 @@ class ClientBase:
                 json=json,
                 block_rows=block_rows(known),
                 fresh=fresh,
+                rows=len(rows) if isinstance(rows, list | tuple) else None,
             )
         encoder = _api.Encoder(schema, format=format, **options)  # type: ignore[arg-type]
         json_as_string = json == "string" and format != "Native"

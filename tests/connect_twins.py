@@ -77,14 +77,22 @@ def shared_twins(plain: Any) -> Iterator[MakeTwins]:
 class Twins:
     """Two tables of the same columns.
 
-    ``strict``: an insert must not pass because the wrapped client has made it.
+    ``strict``: an insert must not pass because the wrapped client has made it.  ``format``: the few rows of
+    tests would mostly not go as Native otherwise.
     """
 
     def __init__(
-        self, plain: Any, columns: str, *, strict: bool = True, engine: str = "Memory", **options: Any
+        self,
+        plain: Any,
+        columns: str,
+        *,
+        strict: bool = True,
+        engine: str = "Memory",
+        format: Any = "Native",
+        **options: Any,
     ):
         self.plain = plain
-        self.ours = rowbinary.connect.accelerate(plain, strict=strict, **options)
+        self.ours = rowbinary.connect.accelerate(plain, strict=strict, format=format, **options)
         self.columns = columns
         number = next(_numbers)
         self.tables = f"twin_{number}_plain", f"twin_{number}_ours"

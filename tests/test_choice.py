@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rowbinary import Schema
-from rowbinary._choice import BLOCK_ROWS, choose_format, is_compared
+from rowbinary._choice import BLOCK_ROWS, FEW_DOCUMENTS, choose_format, is_compared
 
 FLAT = "id UInt64, s LowCardinality(Nullable(String)), at DateTime64(3), l Array(Map(String, UUID))"
 OLD, NAMES = "RowBinary", "RowBinaryWithNamesAndTypes"
@@ -82,3 +82,13 @@ def test_blocks_of_fewer_rows() -> None:
     schema = Schema(list(schema), [])
     assert choose_format(schema, (26, 9), block_rows=1000, defaults=True) == "RowBinaryWithDefaults"
     assert choose_format(schema, (26, 9), block_rows=BLOCK_ROWS, defaults=True) == "Native"
+
+
+@pytest.mark.parametrize("columns", ["a UInt8, j JSON", "a Array(Map(String, JSON))", "d Dynamic", FLAT])
+def test_few_documents(columns: str) -> None:
+    """A Native block of them costs more than their rows do; documents that are sent as text have no paths."""
+    schema = Schema.of(columns)
+    few = NAMES if "JSON" in columns else "Native"
+    for rows, format in ((None, "Native"), (0, few), (FEW_DOCUMENTS, few), (FEW_DOCUMENTS + 1, "Native")):
+        assert choose_format(schema, (26, 9), rows=rows) == format
+        assert choose_format(schema, (26, 9), rows=rows, json="string") == "Native"

@@ -176,11 +176,12 @@ def test_logins_that_are_refused(
 
 OK = b"HTTP/1.1 200 OK\r\n"
 BOMB = reply(gzip.compress(bytes(50_000_000)), "200 OK", "Content-Encoding: gzip")
+DOWN = reply(b"down", "503 Unavailable", "Retry-After: 0", "Connection: close")
 STRANGERS: dict[str, tuple[bytes, type[ClientError], str]] = {
     "HTML": (reply(b"<html>Welcome to nginx!</html>"), TransportError, "is not ClickHouse: '<html>Welcome"),
     "404": (reply(b"<h1>Not found</h1>", "404 Not Found"), TransportError, "HTTP status 404.*Not found"),
     "401": (reply(b"", "401 Unauthorized"), TransportError, "HTTP status 401"),
-    "503": (reply(b"down", "503 Unavailable", "Retry-After: 0"), TransportError, "HTTP status 503"),
+    "503": (DOWN, TransportError, "HTTP status 503"),
     "a banner": (b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", TransportError, "SSH-2.0"),
     "garbage": (b"\x00\xff" * 500, TransportError, "is not HTTP"),
     "garbage headers": (OK + b"no colon\r\n: empty\r\nContent-Length: 3\r\n\r\nabc", ClientError, ""),

@@ -46,6 +46,7 @@ def _is_plain(text: str) -> bool:
     return "Dynamic" not in text and "JSON(a" not in text
 
 
+formats = st.sampled_from(["Native", "RowBinary"])
 types = st.recursive(leaf_types.filter(_is_plain), containers, max_leaves=4).filter(_is_plain)
 
 
@@ -86,7 +87,7 @@ def check_fitting_rows(make: MakeTwins, data: st.DataObject) -> None:
     """Ours takes them all, but for documents that the server refuses too: a path with two values."""
     columns = data.draw(schemas(types))
     rows = data.draw(repeated(st.tuples(*(cells_of(text) for _, text in columns))).filter(bool))
-    table = make(str(Schema(columns)))
+    table = make(str(Schema(columns)), format=data.draw(formats))
     try:
         plain_error, error = table.insert_plain(rows), table.insert(rows)
         if error is not None and (plain_error is None or "two keys flatten" not in str(error)):
@@ -130,7 +131,7 @@ def check_any_rows(make: MakeTwins, data: st.DataObject) -> None:
     values = data.draw(
         st.lists(st.one_of(cells_of(text), odd_values.filter(_is_lasting)), min_size=1, max_size=3)
     )
-    table = make(f"c {text}")
+    table = make(f"c {text}", format=data.draw(formats))
     try:
         check_agreement(table, [[value] for value in values])
     finally:
@@ -162,7 +163,9 @@ def test_more_of_any_rows(make: MakeTwins, data: st.DataObject) -> None:
 # --- conversions at any row ------------------------------------------------------------------------
 
 CONVERTED = Schema.parse("n Int64, d Decimal(9, 2), u UUID, b Bool")
-PREPARED = Prepared(Traits(CONVERTED, (0,), has_json=False, has_zoneless=False, compared=True))
+PREPARED = Prepared(
+    Traits(CONVERTED, (0,), has_json=False, suits_rows=False, has_zoneless=False, compared=True)
+)
 _CELLS = (
     st.integers(0, 9),
     st.sampled_from([decimal.Decimal("1.239"), decimal.Decimal(2), decimal.Decimal(2), 3]),
@@ -217,7 +220,7 @@ def check_kept(data: st.DataObject) -> None:
     """An encoder that has seen other rows makes the same bytes, or the same error."""
     schema = Schema(data.draw(schemas(st.recursive(leaf_types, containers, max_leaves=4))))
     has_json = any("JSON" in text.text for text in schema.types)
-    traits = Traits(schema, (0,), has_json, has_zoneless=False, compared=True)
+    traits = Traits(schema, (0,), has_json, suits_rows=False, has_zoneless=False, compared=True)
     rows = st.lists(st.tuples(*(values_of(type_.text) for type_ in schema.types)), max_size=5)
     rules: Rules = {"format": data.draw(st.sampled_from(["Native", "RowBinaryWithNamesAndTypes"]))}
     kept = Prepared(traits, lax=True)

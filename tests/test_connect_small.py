@@ -8,6 +8,7 @@ from typing import Any
 
 import connect_http
 import pytest
+from conftest import shown
 from connect_http import KINDS, Caller, Kind, columns, count, inserts_of, make_table
 from front_process import Front
 from http_proxies import Recorder
@@ -19,14 +20,17 @@ from clickhouse_connect.driver.exceptions import NotSupportedError
 
 from rowbinary import Schema
 from rowbinary._api import Encoder
+from rowbinary._choice import FEW_DOCUMENTS
 from rowbinary.connect import ValueRefusedError
+from rowbinary.connect._options import COMPARE
 from rowbinary.connect._prepared import Prepared, Rules
 from rowbinary.connect._traits import Traits
 
 proxy = connect_http.proxy  # the fixture
 
-FORMATS = ("Native", "RowBinary")
+FORMATS = ("auto", "Native", "RowBinary")
 DATES, BINARY = "input_format_try_infer_dates", "input_format_native_decode_types_in_binary_format"
+AS_TEXT = "input_format_binary_read_json_as_string"
 
 
 def kept_inserts(caller: Caller, table: str) -> Any:
@@ -39,7 +43,8 @@ def kept_inserts(caller: Caller, table: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("column", "name", "other", "usual"), [("JSON", DATES, 0, 1), ("UInt8", BINARY, 1, 0)]
+    ("column", "name", "other", "usual"),
+    [("JSON", DATES, 0, 1), ("JSON", AS_TEXT, 1, 0), ("UInt8", BINARY, 1, 0)],
 )
 @pytest.mark.parametrize("kind", KINDS)
 def test_settings_of_the_client(
@@ -109,6 +114,78 @@ def test_the_zone_of_the_process(front: Front, monkeypatch: pytest.MonkeyPatch, 
     assert found == [["3"], ["12"], ["17"], ["12"]]
 
 
+# --- the format -------------------------------------------------------------------------------------
+
+MANY = FEW_DOCUMENTS + 1
+CASES: list[tuple[str, Any, str]] = [
+    ("JSON", [[{"a": 1}]], "rows"),
+    ("JSON", ([{"a": 1}],) * FEW_DOCUMENTS, "rows"),
+    ("Array(Map(String, Tuple(a UInt8, b JSON)))", [[[{"k": (1, {"a": 1})}]]], "rows"),
+    ("JSON", [[{"a": 1}]] * MANY, "columns"),
+    ("JSON", iter([[{"a": 1}]]), "columns"),  # nobody knows how many there are
+    ("JSON(SKIP a, SKIP b)", [[{"aa": 1}]], "columns"),  # which the server would drop in rows
+    ("UInt64", [[1]], "columns"),
+    ("Dynamic", [[1]], "columns"),
+]
+
+
+@pytest.mark.parametrize(("type_", "rows", "wanted"), CASES, ids=lambda part: shown(part)[:40])
+def test_the_format_of_few_documents(
+    front: Front, proxy: Recorder, type_: str, rows: Any, wanted: str
+) -> None:
+    table = make_table(front, f"c {type_}")
+    with Caller("sync", proxy.port, strict=True) as ours:
+        ours.insert(table, rows)
+    (insert,) = inserts_of(proxy)
+    form = "RowBinaryWithNamesAndTypes" if wanted == "rows" else "Native"
+    assert insert.statement.endswith(f"FORMAT {form}")
+
+
+def test_types_that_the_server_has_to_cast(front: Front, proxy: Recorder) -> None:
+    """It does so for Native alone: from the start where the caller says the types, else when it refuses."""
+    table = make_table(front, "a UInt16, j JSON")
+    with Caller("sync", proxy.port, strict=True) as ours:
+        insert = kept_inserts(ours, table)
+        ours.insert(table, [[1, {}]], column_names=["a", "j"], column_type_names=["UInt8", "JSON"])
+        insert([[2, {}]])
+        front.query(f"DROP TABLE {table}")
+        front.query(f"CREATE TABLE {table} (a UInt32, j JSON) ENGINE = Memory")
+        insert([[3, {}]])
+        insert([[4, {}]])
+    formats = [one.statement.rpartition(" ")[2].partition("With")[0] for one in inserts_of(proxy)]
+    assert formats == ["Native", "RowBinary", "RowBinary", "Native", "RowBinary", "Native"]
+    assert columns(front, f"SELECT a FROM {table} ORDER BY a") == [["3"], ["4"]]
+
+
+def test_an_answer_that_says_nothing(front: Front, proxy: Recorder) -> None:
+    """Nobody would hear that the table has other types: the server casts, as it does for the plain client."""
+    table = make_table(front, "a UInt8, j JSON")
+    unawaited = {"async_insert": 1, "wait_for_async_insert": 0}
+    with Caller("sync", proxy.port, strict=True) as ours:
+        for settings in (unawaited, None, unawaited, None):
+            ours.insert(table, [[1, {}]], settings=settings)
+    told = [
+        ("FORMAT Native" in one.statement, COMPARE in one.request.first_line) for one in inserts_of(proxy)
+    ]
+    assert told == [(True, False), (False, False), (True, False), (False, True)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_table_that_has_changed(front: Front, kind: Kind, format: str) -> None:
+    """What is remembered of it is compared with it in every format; an error costs nobody a row."""
+    table = make_table(front, "a UInt8, j JSON")
+    with Caller(kind, front.port, strict=True, format=format) as ours:
+        ours.insert(table, [[1, {"x": 1}]])
+        front.query(f"DROP TABLE {table}")
+        front.query(f"CREATE TABLE {table} (a UInt16, j JSON(x UInt8)) ENGINE = Memory")
+        ours.insert(table, [[300, {"x": 2}]])
+        front.query(f"DROP TABLE {table}")
+        front.query(f"CREATE TABLE {table} (a UInt16, j String) ENGINE = Memory")
+        ours.insert(table, [[301, "text"]])
+    assert columns(front, f"SELECT * FROM {table}") == [["301", "text"]]
+
+
 # --- what stays the same ----------------------------------------------------------------------------
 
 
@@ -156,7 +233,9 @@ RULES: Rules = {"format": "Native"}
 
 def prepared(text: str) -> Prepared:
     has_json = "JSON" in text
-    return Prepared(Traits(Schema.parse(text), (0,), has_json, has_zoneless=False, compared=True))
+    return Prepared(
+        Traits(Schema.parse(text), (0,), has_json, suits_rows=False, has_zoneless=False, compared=True)
+    )
 
 
 def used(one: Prepared, rules: Rules = RULES, size: int = 100) -> Encoder:

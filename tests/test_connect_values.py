@@ -256,6 +256,14 @@ def test_same_in_rows(twins: MakeTwins, cases: list[tuple[str, list[Any]]], form
     table.agree([list(firsts.values())] * 2)
 
 
+@pytest.mark.parametrize(
+    ("type_", "values"), [case for case in TAKEN if "JSON" in case[0]], ids=lambda part: shown(part)[:60]
+)
+def test_same_documents_in_rows(twins: MakeTwins, type_: str, values: list[Any]) -> None:
+    """The format of few of them."""
+    twins(f"c {type_}", format="RowBinary").agree([[value] for value in values])
+
+
 # --- datetimes without a zone ----------------------------------------------------------------------
 
 NAIVE = [T(2020, 5, 5, 12), T(2020, 12, 5, 12, 0, 0, 999999), T(2020, 11, 1, 1, 30), T(2020, 3, 8, 2, 30)]

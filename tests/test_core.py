@@ -184,6 +184,18 @@ def test_other_bad_arguments() -> None:
                 client._select(sql)  # type: ignore[arg-type]
 
 
+def test_few_documents_go_as_rows() -> None:
+    rows: list[Any] = [({"a": 1},)] * 101
+    kinds: tuple[tuple[Any, str], ...] = (
+        (rows[:100], "RowBinaryWithNamesAndTypes"),
+        (rows, "Native"),
+        (iter(rows[:1]), "Native"),  # nobody knows how many there are
+    )
+    with client_of(MODERN) as client:
+        for data, format in kinds:
+            assert client._rows_job(T, Schema.of("j JSON"), data, None, options(), {}).format == format
+
+
 def test_queries_have_their_format_whatever_they_end_with() -> None:
     with client_of() as client:
         for sql in ("SELECT 1", "SELECT 1;", " SELECT 1 ; \n"):

@@ -29,7 +29,7 @@ def accelerate(
     json: Literal["text", "exact"] = "text",
     lax: bool = False,
     strict: bool = False,
-    format: Literal["Native", "RowBinary"] = "Native",
+    format: Literal["auto", "Native", "RowBinary"] = "auto",
     schema_ttl: float = 60.0,
     retries: int | None = None,
 ) -> C:
@@ -47,7 +47,9 @@ def accelerate(
             unknown labels of an Enum that has 0 as that, rows that are too long, values of Dynamic as text.
         strict: raise ``NotSupportedError`` where the wrapped client's own insert would be used instead, for
             a server or a type that cannot be served; else that is logged (``rowbinary.connect``).
-        format: ``"Native"`` or ``"RowBinary"``, which costs the client less and the server more.
+        format: ``"Native"``; ``"RowBinary"``, which costs the client less and the server more; ``"auto"``:
+            Native, but RowBinary for a list or tuple of at most 100 rows where there are JSON columns, whose
+            Native block costs the server a millisecond whatever it holds.
         schema_ttl: seconds for which the description of a table is believed; 0 asks with every insert, as
             clickhouse-connect does.  Tables with Enum or named Tuple columns are always asked for, because
             the server does not notice when these have changed.

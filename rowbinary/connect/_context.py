@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from clickhouse_connect.driver.exceptions import ProgrammingError
 from clickhouse_connect.driver.insert import InsertBlock, InsertContext
 
-from ._options import can_compare
+from ._options import can_compare, is_awaited
 from ._schemas import Key, Schemas, Table, table_key
 from ._steps import Create, Steps
 
@@ -158,7 +158,7 @@ def context_steps(
         return _accelerated((yield Create(arguments)), column_oriented, data)
     question = {name: arguments[name] for name in ("table", "database", "settings")}
     key = table_key(arguments["table"], arguments["database"] or client.database, arguments["settings"])
-    comparable = can_compare(client)
+    comparable = can_compare(client) and is_awaited(client, arguments["settings"] or {})
     names = arguments["column_names"]
     by_place = names is None or (isinstance(names, str) and names == "*")
     table = schemas.get(key, by_place) if comparable else None

@@ -16,14 +16,14 @@ from clickhouse_connect.driver.exceptions import DatabaseError, Error, NotSuppor
 from clickhouse_connect.driver.summary import QuerySummary
 
 from .. import _codes
-from .._options import NaiveRule
+from .._options import Format, NaiveRule
 from .._pipeline import packer
 from ..errors import EncodeError, SchemaError
 from ..protocol import POISON
 from ._context import AcceleratedContext, are_rows, describe_again
 from ._errors import ValueRefusedError, refused
 from ._frames import columns_of, transposed
-from ._options import COMPARE, Options, server_zone, version_of
+from ._options import COMPARE, is_awaited, server_zone, version_of
 from ._prepared import Prepared, Rules
 from ._rows import AsyncRowChunks, Chunks, ColumnChunks, RowChunks
 from ._state import State
@@ -35,6 +35,7 @@ __all__ = ["insert_steps", "reason_against"]
 logger = logging.getLogger("rowbinary.connect")
 # Raised for the first block, before anything is stored, when the table has other columns or types.
 _OTHER_TABLE = frozenset({16, 44, 53, 70})
+_INCORRECT_DATA = 117  # for the header of a row format, and for many things in rows
 _AUTHENTICATION = 516
 _LONGEST_PAUSE = 5.0
 _LIGHT = 1 << 15  # bytes; LZ4 compresses them sooner than a thread answers
@@ -42,12 +43,17 @@ _LIGHT = 1 << 15  # bytes; LZ4 compresses them sooner than a thread answers
 
 @dataclass(slots=True)
 class _Insert:
-    """One insert: what is known of it."""
+    """One insert: what is known of it.
+
+    ``casts``: the server has to cast the types, which it does for Native alone.
+    """
 
     client: Any
     state: State
     context: Any
     data: Any = None
+    format: Format = "Native"
+    casts: bool = False
     attempt: int = 0
     described_again: bool = False
     probed: bool = False
@@ -136,8 +142,9 @@ def _chunks(insert: _Insert) -> Chunks | AsyncRowChunks:
     except SchemaError as error:
         raise _CannotError(str(error)) from None
     _check(client, state, context, prepared.traits)
+    insert.format = state.options.format_of(prepared.traits, _rows_at_most(insert))
     rules: Rules = {
-        "format": state.options.format,
+        "format": insert.format,
         "json": state.options.json,
         "naive": _naive(client, prepared.traits),
         "json_zone": server_zone(client),
@@ -146,6 +153,15 @@ def _chunks(insert: _Insert) -> Chunks | AsyncRowChunks:
         return _encoder(insert, prepared, rules)
     except EncodeError as error:
         raise refused(error, error.row) from None
+
+
+def _rows_at_most(insert: _Insert) -> int | None:
+    """The number of rows, where they may be sent in a format whose types have to be the table's."""
+    context = insert.context
+    described = getattr(context, "origin", None) is not None and not insert.casts
+    if not described or not are_rows(insert.data, context.column_oriented):
+        return None
+    return len(insert.data) if is_awaited(insert.client, context.settings or {}) else None
 
 
 def _check(client: Any, state: State, context: Any, traits: Traits) -> None:
@@ -214,7 +230,7 @@ def _body(insert: _Insert, first: Any, chunks: Chunks | AsyncRowChunks) -> Body:
     pack, flush = _compressor(method)
     whole = chunks.ended and state.options.retries is None
     light = light and method in (None, "lz4")
-    return Body(first, chunks, pack, flush, whole, light, _poison(state.options, method))
+    return Body(first, chunks, pack, flush, whole, light, _poison(insert.format, method))
 
 
 def _compressor(method: str | None) -> tuple[Callable[[Any], Any], Callable[[], Any]]:
@@ -229,10 +245,10 @@ def _nothing() -> bytes:
     return b""
 
 
-def _poison(options: Options, method: str | None) -> bytes | None:
+def _poison(format: Format, method: str | None) -> bytes | None:
     """Bytes behind whole frames, or behind a whole block, which are neither."""
     if method is None:
-        return NATIVE_POISON if options.format == "Native" else None
+        return NATIVE_POISON if format == "Native" else None
     return POISON if method in ("lz4", "zstd") else None
 
 
@@ -244,7 +260,7 @@ def _arguments(insert: _Insert) -> dict[str, Any]:
     """Arguments of ``raw_insert``."""
     context = insert.context
     settings = dict(context.settings or {})
-    if insert.cached:
+    if insert.cached and is_awaited(insert.client, settings):
         settings.setdefault(COMPARE, "0")
     arguments: dict[str, Any] = {
         "settings": settings,
@@ -254,7 +270,7 @@ def _arguments(insert: _Insert) -> dict[str, Any]:
     if insert.state.embedded:
         arguments["table"] = context.table
         arguments["column_names"] = context.column_names
-        arguments["fmt"] = insert.state.options.format
+        arguments["fmt"] = insert.format
     return arguments
 
 
@@ -282,9 +298,12 @@ def _after(insert: _Insert, body: Body, error: Error) -> Steps[None]:
     code = getattr(error, "code", None)
     if insert.cached and code in _codes.SCHEMA_CODES:
         insert.context.forget()
-        if code in _OTHER_TABLE and insert.replayable and not insert.described_again:
+        if (code in _OTHER_TABLE or _is_header(error)) and insert.replayable and not insert.described_again:
             yield from _describe_again(insert, error)
             return
+    if _is_header(error) and insert.state.options.format is None and not insert.casts:
+        insert.casts = True  # a context that was kept for long, perhaps
+        return
     if code == _AUTHENTICATION and not body.whole and not insert.probed:
         insert.probed = True
         yield Probe()  # also for the next insert, where this one cannot be repeated
@@ -296,6 +315,11 @@ def _after(insert: _Insert, body: Body, error: Error) -> Steps[None]:
     insert.attempt += 1
     logger.info("%s: attempt %d after %s", insert.context.table, insert.attempt + 1, error)
     yield Sleep(seconds)
+
+
+def _is_header(error: Error) -> bool:
+    """Whether the server has refused the header of a row format, for another type."""
+    return getattr(error, "code", None) == _INCORRECT_DATA and "Type of '" in str(error)
 
 
 def _pause(insert: _Insert, body: Body, error: Error) -> float | None:

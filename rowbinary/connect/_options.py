@@ -10,13 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .._choice import FEW_DOCUMENTS
 from .._options import Format, JsonMode, check_choice
+from ._traits import Traits
 
 __all__ = [
     "COMPARE",
     "Options",
     "Settings",
     "can_compare",
+    "is_awaited",
     "is_embedded",
     "make_options",
     "server_zone",
@@ -50,8 +53,17 @@ _INFERENCE = {
     "type_json_skip_null_typed_paths": "0",
     "type_json_use_partial_match_to_skip_paths_by_regexp": "1",
 }
-_NATIVE = {"input_format_native_decode_types_in_binary_format": "0"}
-_ALL = _INFERENCE | _NATIVE
+# What a body means depends on these.
+_READING = {
+    "input_format_binary_decode_types_in_binary_format": "0",
+    "input_format_binary_read_json_as_string": "0",
+    "input_format_native_decode_types_in_binary_format": "0",
+    "input_format_with_types_use_header": "1",
+}
+_ALL = _INFERENCE | _READING
+# The row format whose header the server compares with the table.
+ROW_FORMAT: Format = "RowBinaryWithNamesAndTypes"
+_FORMATS: dict[str, Format | None] = {"auto": None, "Native": "Native", "RowBinary": ROW_FORMAT}
 _WORDS = {"True": "1", "true": "1", "False": "0", "false": "0"}
 
 
@@ -62,7 +74,7 @@ class Options:
     json: JsonMode = "text"
     lax: bool = False
     strict: bool = False
-    format: Format = "Native"
+    format: Format | None = None
     retries: int | None = None
     _said: set[tuple[str, str]] = field(default_factory=set, compare=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
@@ -75,18 +87,20 @@ class Options:
             self._said.add((table, reason))
             return False
 
+    def format_of(self, traits: Traits, rows: int | None) -> Format:
+        """The format of an insert of so many rows, ``None`` when that is not known."""
+        if self.format is not None:
+            return self.format
+        return ROW_FORMAT if traits.suits_rows and rows is not None and rows <= FEW_DOCUMENTS else "Native"
 
-def make_options(json: JsonMode, lax: bool, strict: bool, format: Format, retries: int | None) -> Options:
+
+def make_options(json: JsonMode, lax: bool, strict: bool, format: str, retries: int | None) -> Options:
     """Checked options."""
     check_choice("json", json, ("text", "exact"))
-    check_choice("format", format, ("Native", "RowBinary"))
+    check_choice("format", format, tuple(_FORMATS))
     if retries is not None and (not isinstance(retries, int) or retries < 0):
         raise ValueError(f"retries must be None or an int of at least 0, not {retries!r}")
-    return Options(json, bool(lax), bool(strict), "Native" if format == "Native" else _ROWS, retries)
-
-
-# The row format whose header the server compares with the table.
-_ROWS: Format = "RowBinaryWithNamesAndTypes"
+    return Options(json, bool(lax), bool(strict), _FORMATS[format], retries)
 
 
 class Settings:
@@ -105,7 +119,7 @@ class Settings:
         text.
         """
         if not infers:
-            return _unusual(_NATIVE, client, given)
+            return _unusual(_READING, client, given)
         if not _ALL.keys().isdisjoint(given):
             return _unusual(_ALL, client, given)
         now = [*map(client.get_client_setting, _ALL), *map(client.server_settings.get, _ALL)]
@@ -118,16 +132,30 @@ class Settings:
 
 def _unusual(names: Mapping[str, str], client: Any, given: Mapping[str, Any]) -> str | None:
     for name, usual in names.items():
-        found = given.get(name)
-        if found is None:
-            found = client.get_client_setting(name)
-        if found is None:
-            known = client.server_settings.get(name)
-            found = usual if known is None else known.value
-        text = str(found)
-        if _WORDS.get(text, text) != usual:
-            return f"{name}={text}"
+        found = _value_of(name, client, given)
+        if found not in (None, usual):
+            return f"{name}={found}"
     return None
+
+
+def _value_of(name: str, client: Any, given: Mapping[str, Any]) -> str | None:
+    """A setting of an insert; ``None`` where the server does not have it."""
+    found = given.get(name)
+    if found is None:
+        found = client.get_client_setting(name)
+    if found is None:
+        known = client.server_settings.get(name)
+        found = None if known is None else known.value
+    return None if found is None else _WORDS.get(str(found), str(found))
+
+
+def is_awaited(client: Any, given: Mapping[str, Any]) -> bool:
+    """Whether the answer to an insert tells what became of its rows.
+
+    Where it does not, nothing may be sent that the server might refuse and would have taken otherwise.
+    """
+    waits = _value_of("wait_for_async_insert", client, given) != "0"
+    return waits or _value_of("async_insert", client, given) in (None, "0")
 
 
 def is_embedded(client: Any) -> bool:

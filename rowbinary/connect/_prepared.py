@@ -20,10 +20,13 @@ _MOST = 256  # tables; more are not remembered
 _SMALL = 1 << 15  # bytes of an insert; after a larger one the encoder is not worth its memory
 
 
-class Rules(TypedDict, total=False):
+class _Rules(TypedDict):
+    format: Format
+
+
+class Rules(_Rules, total=False):
     """Arguments of an :class:`Encoder`."""
 
-    format: Format
     json: JsonMode
     naive: NaiveRule
     json_zone: Any
@@ -32,14 +35,14 @@ class Rules(TypedDict, total=False):
 class Prepared:
     """What inserts into some columns of a table need, whatever the rows are.
 
-    ``statement`` is what their bodies begin with, ``converts`` how the values of some columns have to be
-    converted before the encoder sees them.
+    ``into`` is the statement up to its format, where bodies begin with one; ``converts`` how the values of
+    some columns have to be converted before the encoder sees them.
     """
 
-    def __init__(self, traits: Traits, statement: bytes = b"", *, lax: bool = False):
+    def __init__(self, traits: Traits, into: str = "", *, lax: bool = False):
         self.traits = traits
         self.schema = traits.schema
-        self.statement = statement
+        self.into = into
         self.lax = lax
         self.converts: dict[str, Convert] = {}
         for name, type_ in self.schema:
@@ -47,6 +50,10 @@ class Prepared:
             if convert is not None:
                 self.converts[name] = convert
         self._spares: collections.deque[tuple[Rules, Encoder]] = collections.deque(maxlen=1)
+
+    def statement(self, format: Format) -> bytes:
+        """What a body in `format` begins with."""
+        return f"{self.into} FORMAT {format}\n".encode() if self.into else b""
 
     def lend(self, rules: Rules) -> Encoder:
         """An encoder that nobody else has; an empty one, but it may have counted rows."""
@@ -62,7 +69,7 @@ class Prepared:
         Not where it learns from documents which paths are frequent: the same rows must be the same bytes
         each time, or a table that deduplicates by content would store them twice.
         """
-        learns = rules.get("format") == "Native" and self.traits.has_json
+        learns = rules["format"] == "Native" and self.traits.has_json
         if size <= _SMALL and not learns:
             self._spares.append((rules, encoder))
 
@@ -84,13 +91,13 @@ class Preparations:
         known, prepared = self._found.get((table, names), ((), None))
         if prepared is None or known != types:
             # The embedded engine is given the statement apart.
-            statement = b"" if self._embedded else _statement(table, names, self._options.format)
-            prepared = Prepared(traits_of(names, types), statement, lax=self._options.lax)
+            into = "" if self._embedded else _into(table, names)
+            prepared = Prepared(traits_of(names, types), into, lax=self._options.lax)
             if len(self._found) >= _MOST:
                 self._found.clear()
             self._found[table, names] = types, prepared
         return prepared
 
 
-def _statement(table: str, names: Sequence[str], format: str) -> bytes:
-    return f"INSERT INTO {table} ({', '.join(map(quote_identifier, names))}) FORMAT {format}\n".encode()
+def _into(table: str, names: Sequence[str]) -> str:
+    return f"INSERT INTO {table} ({', '.join(map(quote_identifier, names))})"

@@ -91,7 +91,8 @@ class RowChunks:
         self._encoder = prepared.lend(rules)
         self._again = self._encoder._encoder.index  # rows of inserts before, or that it has seen twice
         whole = self._rows if self._rows.whole is None else self._rows.whole
-        self._encoding = Encoding(self._encoder, self._converted(whole), statement=prepared.statement)
+        statement = prepared.statement(rules["format"])
+        self._encoding = Encoding(self._encoder, self._converted(whole), statement=statement)
 
     @property
     def ended(self) -> bool:
@@ -210,7 +211,7 @@ class ColumnChunks:
     held = b""
 
     def __init__(self, prepared: Prepared, columns: Any, rules: Rules):
-        self._statement = prepared.statement
+        self._statement = prepared.statement(rules["format"])
         self._chunks: Generator[bytes, None, None] = iter_encode_columns(prepared.schema, columns, **rules)
         self._following: bytes | None = None
         self._begun = self.ended = False

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import _types as t
-from .._choice import is_compared, native_from
+from .._choice import has_documents, is_compared, native_from, suits_rows
 from .._schema import Schema
 
 __all__ = ["Traits", "traits_of"]
@@ -21,6 +21,7 @@ class Traits:
     Attributes:
         readers: the first version of the server that reads all of them in Native as they are meant.
         has_json: whether there are documents, whose types are inferred.
+        suits_rows: whether a few rows cost less in a row format.
         has_zoneless: whether there are points in time without a zone of their own.
         compared: whether the server refuses a Native block of these types when the table has others.
     """
@@ -28,6 +29,7 @@ class Traits:
     schema: Schema
     readers: tuple[int, ...]
     has_json: bool
+    suits_rows: bool
     has_zoneless: bool
     compared: bool
 
@@ -49,7 +51,8 @@ def _traits(names: tuple[str, ...], types: tuple[Any, ...]) -> Traits:
     return Traits(
         schema,
         readers=native_from(schema, "text") if typed else (0,),
-        has_json=any("JSON" in text for text in texts),
+        has_json=has_documents(schema),
+        suits_rows=suits_rows(schema),
         has_zoneless=any(map(_is_zoneless, schema.types)),
         compared=is_compared(schema),
     )
