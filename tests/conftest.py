@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import uuid
 import zoneinfo
 from collections.abc import Iterator
@@ -35,6 +36,11 @@ hypothesis.settings.register_profile("default", deadline=None, max_examples=50)
 # The same examples in every run, so that what fails is what changed; other runs look for new ones.
 hypothesis.settings.register_profile("ci", deadline=None, max_examples=200, derandomize=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+# A shell starts what runs in its background without Ctrl-C, which some tests press.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def times(ordinarily: int, fully: int) -> int:

@@ -22,21 +22,23 @@ HOWS = ("cancel", "timeout")
 
 
 async def cut_short(how: str, insert: Coroutine[Any, Any, object], ready: Callable[[], bool]) -> float:
-    """Cancel `insert` when it is `ready`; the seconds that takes."""
-    if how == "timeout":
-        start = time.monotonic()
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.3):
-                await insert
-        assert ready()
-        return time.monotonic() - start - 0.3
-    task = asyncio.create_task(insert)
+    """Cancel `insert` when it is `ready`, by itself or by a timeout around it; the seconds that takes."""
+
+    async def limited() -> None:
+        async with limit:
+            await insert
+
+    limit = asyncio.timeout(None)
+    task = asyncio.create_task(limited() if how == "timeout" else insert)
     async with asyncio.timeout(10):
         while not ready():
             await asyncio.sleep(0.01)
     start = time.monotonic()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
+    if how == "timeout":
+        limit.reschedule(0)
+    else:
+        task.cancel()
+    with pytest.raises(TimeoutError if how == "timeout" else asyncio.CancelledError):
         await task
     return time.monotonic() - start
 
