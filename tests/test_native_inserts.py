@@ -98,12 +98,15 @@ def test_no_rows_are_no_body(impl: str) -> None:
 
 # --- what is on the wire
 
+DYNAMIC = "j JSON(a UInt8), d Dynamic, v Variant(UInt8, String)"
+
 
 @pytest.mark.parametrize(
     ("columns", "row", "format"),
     [
         (SCHEMA, (1, "x"), "Native"),
-        ("j JSON(a UInt8), d Dynamic, v Variant(UInt8, String)", ({"a": 1, "b": [1]}, 5, "x"), "Native"),
+        (DYNAMIC, ({"a": 1, "b": [1]}, 5, "x"), "RowBinaryWithNamesAndTypes"),  # for it is only one
+        (f"k JSON(SKIP x), {DYNAMIC}", ({}, {"a": 1, "b": [1]}, 5, "x"), "Native"),
         ("l LowCardinality(String), m Map(String, UInt8)", ("x", {"a": 1}), "Native"),
         ("a UInt64 DEFAULT 5, s String", (1, "x"), "Native"),
         ("e Enum8('a' = 1)", ("a",), "Native"),

@@ -70,7 +70,7 @@ static int put_cells(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssi
     case RB_OP_LOW_CARDINALITY:
         return put_keys(e, c, cells, count, sizes);
     default:
-        return rb_put_many(c, cells, count) < count ? -1 : 0;
+        return rb_write_many(&c->out, c->node->op, cells, count) < count ? -1 : 0;
     }
 }
 

@@ -4,6 +4,7 @@
  * A path waits without a column at first: its values are kept as they are in RowBinary, and move when the
  * path is chosen.  Paths that had a column in one block keep it, empty, for the next. */
 #include "column_json.h"
+#include "json_values.h"
 
 static int64_t find(rb_json *j, const uint8_t *name, size_t size)
 {

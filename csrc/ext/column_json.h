@@ -27,13 +27,10 @@ typedef struct {
     };
     uint8_t fast_sort;       /* `fast` has the discriminator `member` */
     uint8_t member;
-    uint8_t rule;            /* rb_rule */
+    uint8_t rule;            /* rb_rule (json_values.h) */
     uint8_t active;          /* its values go into the column */
     uint8_t usual;           /* they do so from the first on, for in the block before many documents had it */
 } rb_path; /* 64 bytes: one line of the cache */
-
-/* What the type says of a path. */
-typedef enum { RB_RULE_UNKNOWN, RB_RULE_DYNAMIC, RB_RULE_TYPED, RB_RULE_SKIPPED } rb_rule;
 
 /* A value (type tag and all) of a path without a column.  It ends where the next one begins. */
 typedef struct {

@@ -211,9 +211,6 @@ Py_ssize_t rb_ahead_open(rb_encoder *e, PyObject *list, Py_ssize_t index, PyObje
 int rb_ahead_write_rest(rb_encoder *e, PyObject *row);
 void rb_ahead_cut(rb_block *b);
 
-/* put_many.c */
-Py_ssize_t rb_put_many(rb_column *c, PyObject *const *values, Py_ssize_t count);
-
 /* put_json.c */
 int rb_put_json(rb_encoder *e, rb_column *c, PyObject *value);
 

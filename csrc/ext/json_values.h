@@ -2,8 +2,10 @@
 #ifndef JSON_VALUES_H
 #define JSON_VALUES_H
 
-#include "column_json.h" /* rb_rule */
 #include "write_scalar.h"
+
+/* What the type says of a path. */
+typedef enum { RB_RULE_UNKNOWN, RB_RULE_DYNAMIC, RB_RULE_TYPED, RB_RULE_SKIPPED } rb_rule;
 
 /* One of the commonest leaves: no Python code is needed to write it. */
 typedef struct {

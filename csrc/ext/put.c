@@ -1,9 +1,8 @@
 /* The second sink: Python values straight into the columns of a Native block.
  *
- * Only the containers are told apart here.  A scalar has the same bytes in a column as in a row, so
+ * Only the shapes of columns are told apart here.  A scalar has the same bytes in a column as in a row, so
  * rb_write_value writes it into the column's buffer. */
 #include "columns.h"
-#include "dict_items.h"
 #include "write_scalar.h"
 
 /* rb_write_value, with what it wrote noted. */
@@ -35,53 +34,36 @@ int RB_COLD rb_put_by_way_of_row(rb_encoder *e, rb_column *c, PyObject *value)
     return failed;
 }
 
-static inline int put_end(rb_column *c)
+/* --- containers: the sink of walk_container.h ---------------------------------------------------------- */
+
+typedef rb_column *sink;
+
+static inline sink inner(sink c, Py_ssize_t i)
 {
-    uint64_t end = c->child->count;
-    return rb_put(&c->out, &end, 8) || rb_gauge(c->block, 8) ? -1 : 0;
+    return c->children[i];
 }
 
-/* What an array begins with that needs no thought, which is mostly all of it; how many items that are, or -1. */
-static Py_ssize_t put_first(rb_column *c, PyObject *const *items, Py_ssize_t count)
+static inline int put_value(rb_encoder *e, sink c, PyObject *value)
+{
+    return rb_column_put(e, c, value);
+}
+
+static Py_ssize_t put_usual(sink c, PyObject *const *values, Py_ssize_t count)
 {
     if (c->shape != RB_COL_FIXED && c->shape != RB_COL_TEXT)
         return 0;
     size_t before = rb_size(&c->out);
-    Py_ssize_t put = rb_put_many(c, items, count);
+    Py_ssize_t put = rb_write_many(&c->out, c->node->op, values, count);
     c->count += (size_t)put;
     return rb_gauge(c->block, rb_size(&c->out) - before) ? -1 : put;
 }
 
-static int put_array(rb_encoder *e, rb_column *c, PyObject *value)
-{
-    int is_list = PyList_CheckExact(value);
-    if (!is_list && !PyTuple_CheckExact(value))
-        return rb_put_by_way_of_row(e, c, value);
-    Py_ssize_t count = Py_SIZE(value);
-    if (count > RB_MAX_STRING)
-        return -1;
-    Py_ssize_t i = put_first(c->child, PySequence_Fast_ITEMS(value), count);
-    if (RB_UNLIKELY(i < 0))
-        return -1;
-    for (; i < count; i++) {
-        if (RB_UNLIKELY(Py_SIZE(value) != count))
-            return -1;
-        PyObject *item = Py_NewRef(is_list ? PyList_GET_ITEM(value, i) : PyTuple_GET_ITEM(value, i));
-        int failed = rb_column_put(e, c->child, item);
-        Py_DECREF(item);
-        if (RB_UNLIKELY(failed))
-            return -1;
-    }
-    e->array_count = count;
-    return Py_SIZE(value) == count ? put_end(c) : -1;
-}
-
-static inline int is_text(const rb_column *c, PyObject *value)
+static inline int is_text(sink c, PyObject *value)
 {
     return c->shape == RB_COL_TEXT && PyUnicode_CheckExact(value);
 }
 
-static inline int put_text(rb_column *c, PyObject *text)
+static inline int put_text(sink c, PyObject *text)
 {
     size_t before = rb_size(&c->out);
     if (rb_put_str(&c->out, text))
@@ -90,48 +72,25 @@ static inline int put_text(rb_column *c, PyObject *text)
     return rb_gauge(c->block, rb_size(&c->out) - before);
 }
 
-static int put_map(rb_encoder *e, rb_column *c, PyObject *value)
+static inline int begin(sink c, size_t count)
 {
-    if (!PyDict_CheckExact(value))
-        return rb_put_by_way_of_row(e, c, value);
-    rb_items items;
-    PyObject *key, *item;
-    rb_column *keys = c->child, *values = c->children[1];
-    Py_ssize_t written = 0;
-    rb_items_open(e, &items, value);
-    for (; rb_items_next(&items, &key, &item); written++) {
-        int failed;
-        if (RB_LIKELY(is_text(keys, key) && is_text(values, item))) {
-            failed = put_text(keys, key) || put_text(values, item); /* no Python code runs here */
-        } else {
-            Py_INCREF(key);
-            Py_INCREF(item);
-            failed = rb_column_put(e, keys, key) || rb_column_put(e, values, item);
-            Py_DECREF(key);
-            Py_DECREF(item);
-        }
-        if (RB_UNLIKELY(failed || !rb_items_intact(e, &items)))
-            return -1;
-    }
-    return written == items.size ? put_end(c) : -1;
+    return 0;
 }
 
-static int put_tuple(rb_encoder *e, rb_column *c, PyObject *value)
+static inline int end(sink c)
 {
-    int is_list = PyList_CheckExact(value);
-    if (!is_list && !PyTuple_Check(value))
-        return rb_put_by_way_of_row(e, c, value);
-    for (Py_ssize_t i = 0; i < c->children_count; i++) {
-        if (Py_SIZE(value) != c->children_count)
-            return -1;
-        PyObject *item = Py_NewRef(is_list ? PyList_GET_ITEM(value, i) : PyTuple_GET_ITEM(value, i));
-        int failed = rb_column_put(e, c->children[i], item);
-        Py_DECREF(item);
-        if (failed)
-            return -1;
-    }
-    return Py_SIZE(value) == c->children_count ? 0 : -1;
+    uint64_t place = c->child->count;
+    return rb_put(&c->out, &place, 8) || rb_gauge(c->block, 8) ? -1 : 0;
 }
+
+static inline int put_otherwise(rb_encoder *e, sink c, PyObject *value)
+{
+    return rb_put_by_way_of_row(e, c, value);
+}
+
+#include "walk_container.h"
+
+/* --- columns ---------------------------------------------------------------------------------------------- */
 
 /* Append `value`. */
 int rb_column_put(rb_encoder *e, rb_column *c, PyObject *value)
@@ -147,10 +106,10 @@ int rb_column_put(rb_encoder *e, rb_column *c, PyObject *value)
         failed = rb_dictionary_put_object(e, c, value);
         break;
     case RB_COL_ARRAY:
-        failed = put_array(e, c, value);
+        failed = walk_array(e, c, value);
         break;
     case RB_COL_MAP:
-        failed = put_map(e, c, value);
+        failed = walk_map(e, c, value);
         break;
     case RB_COL_JSON:
         failed = rb_put_json(e, c, value);
@@ -159,7 +118,7 @@ int rb_column_put(rb_encoder *e, rb_column *c, PyObject *value)
         failed = put_nullable(e, c, value);
         break;
     case RB_COL_TUPLE:
-        failed = put_tuple(e, c, value);
+        failed = walk_tuple(e, c, c->children_count, value);
         break;
     default:
         failed = rb_put_by_way_of_row(e, c, value);

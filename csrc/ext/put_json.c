@@ -218,24 +218,15 @@ static int put_new(rb_encoder *e, rb_column *c, rb_path *path, PyObject *value, 
 /* --- lists ------------------------------------------------------------------------------------------ */
 
 /* One element of Array(Nullable(T)), and whether it is NULL; 1 = an int that no Int64 holds. */
-static inline int put_element(rb_buffer *out, uint8_t *null, PyObject *item, uint8_t tag)
+static RB_INLINE int put_element(rb_buffer *out, uint8_t *null, PyObject *item, uint8_t tag)
 {
     uint64_t word = 0;
     *null = item == Py_None;
-    switch (tag) {
-    case RB_TAG_STRING:
+    if (tag == RB_TAG_STRING)
         return *null ? rb_put(out, &word, 1) : rb_put_str(out, item);
-    case RB_TAG_BOOL:
-        word = item == Py_True;
-        return rb_put(out, &word, 1);
-    case RB_TAG_INT64:
-        if (!*null && !rb_long_signed(item, 64, (int64_t *)&word))
-            return 1;
-        return rb_put(out, &word, 8);
-    default:
-        word = *null ? 0 : rb_float_bits(item);
-        return rb_put(out, &word, 8);
-    }
+    if (!*null && !rb_element(item, tag, &word))
+        return 1;
+    return rb_put(out, &word, rb_element_width(tag));
 }
 
 /* Array(Nullable(T)) where there have been some before.  No Python code runs here. */

@@ -106,35 +106,19 @@ static int has_date_like(PyObject *list)
 /* One element of Array(Nullable(T)); -1 also for an int beyond Int64: the list needs another T. */
 static inline int write_element(rb_buffer *out, PyObject *item, uint8_t tag)
 {
-    if (rb_need(out, 10))
-        return -1;
-    if (item == Py_None) {
-        *out->p++ = 1;
-        return 0;
-    }
-    *out->p++ = 0;
-    int64_t number;
     uint64_t word;
-    switch (tag) {
-    case RB_TAG_INT64:
-        if (!rb_long_signed(item, 64, &number))
-            return -1;
-        memcpy(out->p, &number, 8);
-        out->p += 8;
+    if (rb_need(out, 1 + sizeof word))
+        return -1;
+    *out->p++ = item == Py_None;
+    if (item == Py_None)
         return 0;
-    case RB_TAG_FLOAT64:
-        if (!PyFloat_CheckExact(item))
-            return -1;
-        word = rb_float_bits(item);
-        memcpy(out->p, &word, 8);
-        out->p += 8;
-        return 0;
-    case RB_TAG_BOOL:
-        *out->p++ = item == Py_True;
-        return 0;
-    default:
-        return PyUnicode_CheckExact(item) ? rb_put_str(out, item) : -1;
-    }
+    if (tag == RB_TAG_STRING)
+        return rb_put_str(out, item);
+    if (!rb_element(item, tag, &word))
+        return -1;
+    memcpy(out->p, &word, sizeof word);
+    out->p += rb_element_width(tag);
+    return 0;
 }
 
 /* No code of the caller runs here, so the list stays as it is. */

@@ -258,4 +258,19 @@ static RB_INLINE int rb_write_common(rb_encoder *e, rb_buffer *out, const rb_nod
     return rb_write_value(e, out, node, value);
 }
 
+/* The number that an element of a list with this tag is, no text and not NULL; 0 for an int that no Int64
+ * holds. */
+static RB_INLINE int rb_element(PyObject *item, uint8_t tag, uint64_t *word)
+{
+    if (tag == RB_TAG_INT64)
+        return rb_long_signed(item, 64, (int64_t *)word);
+    *word = tag == RB_TAG_BOOL ? item == Py_True : rb_float_bits(item);
+    return 1;
+}
+
+static inline size_t rb_element_width(uint8_t tag)
+{
+    return tag == RB_TAG_BOOL ? 1 : 8;
+}
+
 #endif

@@ -1,5 +1,4 @@
 /* Many values of one type at a time: the loops over what needs no thought, each with its type outside. */
-#include "columns.h"
 #include "write_scalar.h"
 
 /* Values of `width` bytes, each read by `read`, which says whether it could. */
@@ -43,12 +42,11 @@ static Py_ssize_t put_texts(rb_buffer *out, PyObject *const *values, Py_ssize_t 
     return k;
 }
 
-/* Append values up to the first that is not what it mostly is, or for which there is no memory; returns how
- * many.  Neither counted nor gauged.  Python code does not run. */
-Py_ssize_t rb_put_many(rb_column *c, PyObject *const *values, Py_ssize_t count)
+/* Append values of a scalar type up to the first that is not of its usual Python type, or for which there is no
+ * memory; returns how many.  Python code does not run. */
+Py_ssize_t rb_write_many(rb_buffer *out, rb_op op, PyObject *const *values, Py_ssize_t count)
 {
-    rb_buffer *out = &c->out;
-    switch (c->node->op) {
+    switch (op) {
     case RB_OP_INT8:
         return put_signed(out, values, count, 1);
     case RB_OP_INT16:
