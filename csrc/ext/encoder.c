@@ -141,6 +141,17 @@ static inline void prefetch_rows(const rb_encoder *e, PyObject *list, Py_ssize_t
     rb_prefetch_items(rows[1]);
 }
 
+/* A row that is held RB_AHEAD rows from now. */
+static inline void fetch_far(const rb_encoder *e, PyObject *list, Py_ssize_t i)
+{
+    if (i + RB_AHEAD >= PyList_GET_SIZE(list))
+        return;
+    const char *row = (const char *)PyList_GET_ITEM(list, i + RB_AHEAD);
+    Py_ssize_t size = (Py_ssize_t)(offsetof(PyTupleObject, ob_item) + (size_t)e->columns * sizeof(PyObject *));
+    for (Py_ssize_t at = 0; at < size && at < 1024; at += 64)
+        __builtin_prefetch(row + at);
+}
+
 /* The next rows of the list, of which some cells are written first (ahead.c). */
 static int fill_ahead(rb_encoder *e, PyObject *list, Py_ssize_t *index, Py_ssize_t limit, PyObject *on_error)
 {
@@ -150,7 +161,11 @@ static int fill_ahead(rb_encoder *e, PyObject *list, Py_ssize_t *index, Py_ssize
     for (Py_ssize_t k = 0; k < count && !failed && bytes_held(e) < limit; k++) {
         if (*index >= PyList_GET_SIZE(list) || PyList_GET_ITEM(list, *index) != rows[k])
             break; /* a row before changed the list */
-        prefetch_rows(e, list, (*index)++);
+        if (e->block->rest_count)
+            prefetch_rows(e, list, *index);
+        else
+            fetch_far(e, list, *index);
+        (*index)++;
         failed = take_row(e, rows[k], on_error);
     }
     if (count)
