@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import concurrent.futures
 import datetime as dt
+import decimal
 import functools
+import types
+import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import described, implementations
+from conftest import described, implementations, shown
 from hostile import meddling
 
 import rowbinary
@@ -177,12 +180,113 @@ def test_rows_that_change_the_list(place: int, change: str) -> None:
     same(make)
 
 
+# --- containers, which go ahead where all columns do ----------------------------------------------
+
+CONTAINERS = Schema.parse(
+    "id UInt64, u UUID, e Enum8('a' = 1, 'b' = 2), b Bool, m Decimal(9, 2), o Nullable(String), "
+    "p Nullable(Int32), l Array(String), n.a Array(Int64), n.b Array(LowCardinality(String)), "
+    "h Map(String, UInt8), t Tuple(Int8, Array(Float64)), w Array(Array(DateTime)), k LowCardinality(Int64)"
+)
+
+
+def holder(i: int) -> tuple[Any, ...]:
+    return (
+        i,
+        uuid.UUID(int=i << 70 | i),
+        "ab"[i % 2],
+        i % 3 == 0,
+        decimal.Decimal(i) / 4,
+        None if i % 5 == 0 else f"o{i}",
+        None if i % 4 == 0 else -i,
+        [f"l{i}"] * (i % 4),
+        list(range(i % 3)),
+        (f"n{i % 7}",) * (i % 3),
+        {f"h{k}": k for k in range(i % 5)},
+        (i % 100, [i / 7] * (i % 2)),
+        [[i, dt.datetime(2026, 1, 1, tzinfo=dt.UTC)], []] * (i % 2),
+        i % 6,
+    )
+
+
+def held(i: int, column: int, value: Any) -> tuple[Any, ...]:
+    cells = list(holder(i))
+    cells[column] = value
+    return tuple(cells)
+
+
+HOLDER_BAD: list[tuple[int, Any]] = [
+    (1, "x"),
+    (2, "c"),
+    (3, None),
+    (4, "x"),
+    (5, 5),
+    (6, "x"),
+    (7, ["x", 5]),
+    (7, [DEFAULT]),
+    (8, [1, 2, 3, 4]),  # not as long as n.b
+    (8, [None]),
+    (9, ["x"] * 7),
+    (10, {"a": 256}),
+    (10, {1: 1}),
+    (11, (1,)),
+    (11, (1, [None])),
+    (12, [[1], 5]),
+    (13, "x"),
+]
+# What only Python code can read, what the reference knows, and what is long.
+HOLDER_RARE: list[tuple[int, Any]] = [
+    (1, "00000000-0000-0000-0000-00000000000a"),
+    (2, 2),
+    (4, "1.25"),
+    (5, b"bytes"),
+    (7, ("a", "b")),
+    (7, {"a": 1}.keys()),
+    (7, ["x" * 1000] * 17),
+    (7, ["x" * 1000] * 16),
+    (7, [""] * 16_379),
+    (10, types.MappingProxyType({"a": 1})),
+    (10, {f"{k}": k % 256 for k in range(6000)}),
+    (11, [1, (2.5,)]),
+    (12, [["2026-01-02 03:04:05"]]),
+    (12, [[dt.datetime(2026, 1, 1, tzinfo=ZONE)]]),
+]
+
+
+@pytest.mark.parametrize(("column", "value"), HOLDER_BAD, ids=shown)
+def test_a_container_fails_at_each_place(column: int, value: Any) -> None:
+    for place in (*range(5), 13, AHEAD - 1, AHEAD, 2 * AHEAD + 1):
+        rows = [held(i, column, value) if i == place else holder(i) for i in range(2 * AHEAD + 5)]
+        _, bad = same(functools.partial(list, rows), schema=CONTAINERS)
+        assert [index for index, _ in bad] == [place]
+
+
+@pytest.mark.parametrize(("column", "value"), HOLDER_RARE, ids=lambda part: shown(part)[:40])
+def test_rare_containers(column: int, value: Any) -> None:
+    for place in (0, 1, AHEAD - 1, AHEAD, 3 * AHEAD):
+        rows = [held(i, column, value) if i == place else holder(i) for i in range(4 * AHEAD)]
+        _, bad = same(functools.partial(list, rows), schema=CONTAINERS)
+        assert not bad
+
+
+def test_blocks_of_containers_end_at_the_same_rows() -> None:
+    schema = Schema.parse("a Array(String), n Nullable(UInt64), m Map(String, LowCardinality(String))")
+    rows = [
+        (["x" * (i * 37 % 900)] * (i % 5), i if i % 3 else None, {"k": f"{i % 5000}" * 9} if i % 2 else {})
+        for i in range(9000)
+    ]
+    chunks, _ = same(lambda: rows, schema=schema)
+    assert len(chunks) > 2
+
+
+# --- memory -----------------------------------------------------------------------------------------
+
+
 def test_encoders_one_after_another_and_at_once() -> None:
     """Memory goes from one to the next; what is in it does not."""
     rows = [row(i) for i in range(3000)]
     small = Schema.parse("id UInt64, s String")
     wanted = outcome("c", rows), outcome("c", [(i, f"{i}") for i in range(20_000)], small)
-    held = [outcome("c", rows)[0] for _ in range(4)]  # nobody writes over chunks that are held
+    kept = [outcome("c", rows)[0] for _ in range(4)]  # nobody writes over chunks that are held
     encoders = [rowbinary.Encoder(SCHEMA, format="Native") for _ in range(3)]
     for i in range(0, 3000, 10):
         for encoder in encoders:
@@ -190,7 +294,7 @@ def test_encoders_one_after_another_and_at_once() -> None:
     assert [encoder.take() for encoder in encoders] == [b"".join(wanted[0][0])] * 3
     del encoders
     assert outcome("c", [(i, f"{i}") for i in range(20_000)], small) == wanted[1]
-    assert held == [wanted[0][0]] * 4
+    assert kept == [wanted[0][0]] * 4
 
 
 def test_encoders_in_threads() -> None:

@@ -8,9 +8,10 @@
  * Nothing is decided here: where a value is not what it mostly is, the column is left to the rows until the
  * block ends.  What was written ahead for rows that do not follow is cut out again. */
 #include "columns.h"
+#include "dict_items.h"
 #include "write_scalar.h"
 
-#define LONG_TEXT 16384 /* bytes; there may be as many as RB_AHEAD in each column */
+#define LONG 16384 /* bytes of a cell; there may be as many as RB_AHEAD in each column */
 
 /* --- writers: 0, or -1 for a value that is left to the rows ----------------------------------------------- */
 
@@ -22,7 +23,7 @@ static int put_texts(rb_column *c, PyObject *const *cells, Py_ssize_t count, uin
     for (Py_ssize_t k = 0; k < count; k++) {
         size_t before = rb_size(&c->out);
         PyObject *text = cells[k];
-        if (RB_UNLIKELY(!PyUnicode_CheckExact(text) || PyUnicode_GET_LENGTH(text) > LONG_TEXT ||
+        if (RB_UNLIKELY(!PyUnicode_CheckExact(text) || PyUnicode_GET_LENGTH(text) > LONG ||
                         rb_put_str(&c->out, text)))
             return -1;
         sizes[k] = (uint32_t)(rb_size(&c->out) - before);
@@ -30,48 +31,48 @@ static int put_texts(rb_column *c, PyObject *const *cells, Py_ssize_t count, uin
     return 0;
 }
 
-/* Moments as ints, or as datetimes whose zone is no Python code's business. */
-static int put_moments(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count)
+/* Scalars of a fixed width. */
+static int put_fixed(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count)
 {
-    int failed = 0;
-    e->no_calls = 1;
-    for (Py_ssize_t k = 0; k < count && !failed; k++)
-        failed = rb_write_value(e, &c->out, c->node, cells[k]);
-    e->no_calls = 0;
-    return failed;
+    Py_ssize_t k = rb_write_many(&c->out, c->node->op, cells, count);
+    while (k < count && !rb_write_value(e, &c->out, c->node, cells[k]))
+        k++;
+    return k < count ? -1 : 0;
 }
 
-static int put_keys(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes)
+/* Cells of any other type: of LowCardinality, Nullable, and containers. */
+static int put_any(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes)
 {
     rb_block *b = c->block;
     size_t size = b->size;
     int failed = 0;
-    e->no_calls = 1;
     for (Py_ssize_t k = 0; k < count && !failed; k++) {
-        PyObject *text = cells[k];
-        failed = !PyUnicode_CheckExact(text) || PyUnicode_GET_LENGTH(text) > LONG_TEXT ||
-                 rb_dictionary_put_object(e, c, text);
-        c->count += !failed;
+        failed = rb_column_put(e, c, cells[k]) || b->size - size > LONG;
         sizes[k] = (uint32_t)(b->size - size);
         b->size = size; /* the row is counted when it follows */
     }
-    e->no_calls = 0;
     return failed;
 }
 
 static int put_cells(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes)
 {
-    switch (c->node->op) {
-    case RB_OP_STRING:
-        return put_texts(c, cells, count, sizes);
-    case RB_OP_DATETIME:
-    case RB_OP_DATETIME64:
-        return put_moments(e, c, cells, count);
-    case RB_OP_LOW_CARDINALITY:
-        return put_keys(e, c, cells, count, sizes);
-    default:
-        return rb_write_many(&c->out, c->node->op, cells, count) < count ? -1 : 0;
-    }
+    e->no_calls = 1;
+    int failed = c->shape == RB_COL_TEXT    ? put_texts(c, cells, count, sizes)
+                 : c->shape == RB_COL_FIXED ? put_fixed(e, c, cells, count)
+                                            : put_any(e, c, cells, count, sizes);
+    e->no_calls = 0;
+    return failed;
+}
+
+/* What containers hold, one level after the other: the next can be asked for when the one above has come. */
+static void fetch_containers(const rb_column *c, PyObject *const *cells, Py_ssize_t count)
+{
+    if (c->shape != RB_COL_ARRAY && c->shape != RB_COL_MAP && c->shape != RB_COL_TUPLE)
+        return;
+    for (Py_ssize_t k = 0; k < count; k++)
+        rb_prefetch_places(cells[k]);
+    for (Py_ssize_t k = 0; k < count; k++)
+        rb_prefetch_items(cells[k]);
 }
 
 /* --- rows -------------------------------------------------------------------------------------------------- */
@@ -103,8 +104,9 @@ static int put_column(rb_encoder *e, Py_ssize_t i, PyObject *const *rows, Py_ssi
     do /* there is a row */
         cells[k] = PyTuple_GET_ITEM(rows[k], i);
     while (++k < count);
+    fetch_containers(c, cells, count);
     if (RB_UNLIKELY(put_cells(e, c, cells, count, sizes))) {
-        if (c->shape == RB_COL_LOW_CARDINALITY)
+        if (b->cells[i].kind != RB_CELL_PLAIN)
             rb_column_cut(c, b->rows);
         else if (c->out.start)
             c->out.p = c->out.start + before;
@@ -143,11 +145,39 @@ Py_ssize_t rb_ahead_open(rb_encoder *e, PyObject *list, Py_ssize_t index, PyObje
     return count;
 }
 
+/* The lengths of the row's arrays that are compared with each other. */
+static void note_lengths(rb_encoder *e)
+{
+    const rb_block *b = e->block;
+    for (const Py_ssize_t *i = e->grouped; i < e->grouped_end; i++) {
+        if (*i < 0 || !b->cells[*i].ahead)
+            continue;
+        uint64_t ends[2] = {0, 0};
+        const uint8_t *end = b->columns[*i]->out.start + 8 * b->rows;
+        memcpy(b->rows ? ends : ends + 1, b->rows ? end - 8 : end, b->rows ? 16 : 8);
+        e->lengths[*i] = (Py_ssize_t)(ends[1] - ends[0]);
+    }
+}
+
+/* While row `k` of those held is written: what the next ones have in the columns that were not written ahead. */
+void rb_ahead_fetch(const rb_block *b, PyObject *const *rows, Py_ssize_t k, Py_ssize_t count)
+{
+    for (Py_ssize_t r = 0; r < b->rest_count; r++) {
+        Py_ssize_t i = b->rest[r];
+        if (k + 2 < count)
+            rb_prefetch_places(PyTuple_GET_ITEM(rows[k + 2], i));
+        if (k + 1 >= 0 && k + 1 < count)
+            rb_prefetch_items(PyTuple_GET_ITEM(rows[k + 1], i));
+    }
+}
+
 /* What is left of a row. */
 int rb_ahead_write_rest(rb_encoder *e, PyObject *row)
 {
     rb_block *b = e->block;
     size_t size = *b->ahead_next++ + b->ahead_fixed;
+    if (RB_UNLIKELY(e->grouped != NULL))
+        note_lengths(e);
     for (Py_ssize_t r = 0; r < b->rest_count; r++) {
         Py_ssize_t i = b->rest[r];
         const rb_cell *at = &b->cells[i];

@@ -10,11 +10,44 @@
 #define BLOCK_BYTES ((size_t)4 << 20)
 #define KINDS_KEPT 4096 /* types of Dynamic values remembered from block to block */
 
+/* Whether values of the column may be written before other cells of their rows (ahead.c): not where the paths or
+ * types of a row decide something. */
+static int may_go_ahead(const rb_column *c, int containers)
+{
+    switch (c->shape) {
+    case RB_COL_FIXED:
+    case RB_COL_TEXT:
+    case RB_COL_LOW_CARDINALITY:
+        return 1;
+    case RB_COL_NULLABLE:
+        return may_go_ahead(c->child, containers);
+    case RB_COL_ARRAY:
+    case RB_COL_MAP:
+    case RB_COL_TUPLE:
+        for (Py_ssize_t i = 0; i < c->children_count; i++)
+            containers = containers && may_go_ahead(c->children[i], containers);
+        return containers;
+    default:
+        return 0;
+    }
+}
+
+/* Where some column is left to the rows, containers are too: what these hold does not stay in the cache for as
+ * long as a batch takes (spans take a twentieth longer). */
+static void note_ahead(rb_block *b)
+{
+    int containers = 1;
+    for (Py_ssize_t i = 0; i < b->columns_count; i++)
+        containers = containers && (b->absent[i] || may_go_ahead(b->columns[i], 1));
+    for (Py_ssize_t i = 0; i < b->columns_count; i++)
+        b->cells[i].ahead = !b->absent[i] && may_go_ahead(b->columns[i], containers);
+    b->ahead_most = RB_AHEAD;
+}
+
 /* Which cells are plain: scalars of columns that the block has. */
 static void note_cells(rb_block *b)
 {
     b->fixed_size = b->text_size = 0;
-    b->ahead_most = RB_AHEAD;
     b->texts_count = 0;
     for (Py_ssize_t i = 0; i < b->columns_count; i++) {
         rb_column *c = b->columns[i];
@@ -22,12 +55,13 @@ static void note_cells(rb_block *b)
         rb_cell_kind kind = plain                                                  ? RB_CELL_PLAIN
                             : !b->absent[i] && c->shape == RB_COL_LOW_CARDINALITY ? RB_CELL_DICTIONARY
                                                                                   : RB_CELL_OTHER;
-        b->cells[i] = (rb_cell){kind, b->absent[i] ? NULL : c, c->node, kind != RB_CELL_OTHER};
+        b->cells[i] = (rb_cell){kind, b->absent[i] ? NULL : c, c->node, 0};
         if (plain && c->shape == RB_COL_TEXT)
             b->texts[b->texts_count++] = c;
         else if (plain)
             b->fixed_size += c->width;
     }
+    note_ahead(b);
 }
 
 static int open_columns(rb_encoder *e)

@@ -208,6 +208,7 @@ int rb_put_by_way_of_row(rb_encoder *e, rb_column *c, PyObject *value);
 
 /* ahead.c */
 Py_ssize_t rb_ahead_open(rb_encoder *e, PyObject *list, Py_ssize_t index, PyObject **rows);
+void rb_ahead_fetch(const rb_block *b, PyObject *const *rows, Py_ssize_t k, Py_ssize_t count);
 int rb_ahead_write_rest(rb_encoder *e, PyObject *row);
 void rb_ahead_cut(rb_block *b);
 

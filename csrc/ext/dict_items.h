@@ -36,6 +36,15 @@ static inline void rb_prefetch_table(PyObject *object)
     }
 }
 
+/* What an object holds besides itself: the table of a dict, the places of a list. */
+static inline void rb_prefetch_places(PyObject *object)
+{
+    if (PyDict_CheckExact(object))
+        rb_prefetch_table(object);
+    else if (PyList_CheckExact(object))
+        rb_prefetch(((PyListObject *)object)->ob_item);
+}
+
 #define RB_FETCH_ITEMS 32 /* at most: of a long list or dict the walk fetches the rest */
 
 /* What a dict or list holds, whose places must have come. */

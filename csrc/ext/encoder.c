@@ -88,15 +88,6 @@ static int fill_from_iterator(rb_encoder *e, PyObject *rows, Py_ssize_t limit, P
     return 0;
 }
 
-/* What a cell or row holds besides itself: the table of a dict, the places of a list. */
-static inline void fetch_places(PyObject *object)
-{
-    if (PyDict_CheckExact(object))
-        rb_prefetch_table(object);
-    else if (PyList_CheckExact(object))
-        rb_prefetch(((PyListObject *)object)->ob_item);
-}
-
 /* Rows are scattered over memory, and each level of them can be fetched only when the one above has come.
  * So while a row is written, rows further on are asked for: the row itself, then its cells, then what a
  * container among them has places for, then what is in these. */
@@ -111,7 +102,7 @@ static inline void fetch_tuples(const rb_encoder *e, PyObject **rows)
     for (Py_ssize_t i = 0; i < e->columns; i++)
         rb_prefetch(PyTuple_GET_ITEM(rows[3], i));
     for (Py_ssize_t k = 0; k < e->container_count; k++) {
-        fetch_places(PyTuple_GET_ITEM(rows[2], e->containers[k]));
+        rb_prefetch_places(PyTuple_GET_ITEM(rows[2], e->containers[k]));
         rb_prefetch_items(PyTuple_GET_ITEM(rows[1], e->containers[k]));
     }
 }
@@ -158,14 +149,13 @@ static int fill_ahead(rb_encoder *e, PyObject *list, Py_ssize_t *index, Py_ssize
     PyObject *rows[RB_AHEAD];
     Py_ssize_t count = rb_ahead_open(e, list, *index, rows);
     int failed = 0;
+    rb_ahead_fetch(e->block, rows, -2, count);
+    rb_ahead_fetch(e->block, rows, -1, count);
     for (Py_ssize_t k = 0; k < count && !failed && bytes_held(e) < limit; k++) {
         if (*index >= PyList_GET_SIZE(list) || PyList_GET_ITEM(list, *index) != rows[k])
             break; /* a row before changed the list */
-        if (e->block->rest_count)
-            prefetch_rows(e, list, *index);
-        else
-            fetch_far(e, list, *index);
-        (*index)++;
+        fetch_far(e, list, (*index)++);
+        rb_ahead_fetch(e->block, rows, k, count);
         failed = take_row(e, rows[k], on_error);
     }
     if (count)

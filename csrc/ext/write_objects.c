@@ -100,6 +100,8 @@ static int read_number(rb_encoder *e, PyObject *value, plain_decimal *out)
 {
     if (RB_LIKELY(layout_is_known))
         return read_decimal(value, out);
+    if (e->no_calls)
+        return 0;
     e->calls++;
     PyObject *text = PyObject_Str(value);
     if (!text)
@@ -224,6 +226,8 @@ int rb_write_uuid(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *
     if (RB_LIKELY(uuid_slot)) {
         found = *(PyObject **)((char *)value + uuid_slot);
     } else {
+        if (e->no_calls)
+            return -1;
         e->calls++;
         found = held = PyObject_GetAttr(value, rb_py.s_int);
     }
