@@ -24,7 +24,6 @@ from .errors import DecodeError, shorten
 # Moments as they are stored: all digits are shown, also in a time zone that is not known here.
 _RULES = Reading(json="paths", moments="ticks")
 _AHEAD = 16  # bytes to show behind the place where reading stopped
-_SKIPPED = 1000  # rows that are read at a time on the way to one that is wanted
 _HEAD = 20  # bytes of two varints
 
 BROKEN = "broken"
@@ -291,7 +290,7 @@ def _rows(source: _Source, form: str, schema: Schema | None, only: int | None) -
     columns = read_header(source.cursor, form, schema)
     left = only or 0
     while left:
-        found = len(source.cursor.rows(columns, min(left, _SKIPPED)))
+        found = len(source.cursor.rows(columns, min(left, source.cursor.batch)))
         source.passed()
         yield found
         if not found:

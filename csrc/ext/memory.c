@@ -107,7 +107,7 @@ int RB_COLD rb_memory_grow(rb_buffer *b, size_t need)
     size_t used = rb_size(b), room = (size_t)(b->end - b->start);
     if (need > RB_MAX_ROW || used > b->mark + RB_MAX_ROW + BEFORE)
         return -1;
-    size_t wanted = room ? room + room / 2 : FIRST_SIZE;
+    size_t wanted = room ? (room < SMALLEST / 4 ? 4 : 2) * room : FIRST_SIZE;
     if (wanted < used + need)
         wanted = used + need;
     return move_to(b, wanted, used, GROWING);
