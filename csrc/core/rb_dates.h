@@ -97,19 +97,42 @@ static inline int rb_is_date_word(const uint8_t *text, size_t size)
     return size == 3 || (size == 3 + strlen(rest) && memcmp(lower + 3, rest, size - 3) == 0);
 }
 
-/* `text` is ASCII. */
-static inline int rb_maybe_date(const uint8_t *text, size_t size)
+/* Whether a date word, other than T and Z, can begin with the letter `c` and `next`: most words are none. */
+static inline int rb_begins_date_word(uint8_t c, uint8_t next)
+{
+#define RB_BIT(letter) ((uint32_t)1 << ((letter) - 'a'))
+    static const uint32_t seconds[26] = {
+        ['a' - 'a'] = RB_BIT('m') | RB_BIT('p') | RB_BIT('u'), ['d' - 'a'] = RB_BIT('e'),
+        ['f' - 'a'] = RB_BIT('e') | RB_BIT('r'), ['g' - 'a'] = RB_BIT('m'),
+        ['j' - 'a'] = RB_BIT('a') | RB_BIT('u'), ['m' - 'a'] = RB_BIT('a') | RB_BIT('o') | RB_BIT('s'),
+        ['n' - 'a'] = RB_BIT('o'), ['o' - 'a'] = RB_BIT('c'), ['p' - 'a'] = RB_BIT('m'),
+        ['s' - 'a'] = RB_BIT('a') | RB_BIT('e') | RB_BIT('u'), ['t' - 'a'] = RB_BIT('h') | RB_BIT('u'),
+        ['u' - 'a'] = RB_BIT('t'), ['w' - 'a'] = RB_BIT('e'),
+    };
+#undef RB_BIT
+    return rb_is_letter(next) && seconds[(c | 0x20) - 'a'] >> ((next | 0x20) - 'a') & 1;
+}
+
+/* Whether the letter at `i`, which begins a word, begins one that no date has.  After T and Z, marks of their own, a
+ * word may go on. */
+static inline int rb_begins_other_word(const uint8_t *text, size_t size, size_t i)
+{
+    return text[i] != 'T' && text[i] != 'Z' && (i + 1 == size || !rb_begins_date_word(text[i], text[i + 1]));
+}
+
+/* The whole filter; `text` is ASCII, of 6 to 50 bytes. */
+static int rb_looks_like_date(const uint8_t *text, size_t size)
 {
     size_t digits = 0, marks = 0;
-    if (size < 6 || size > 50)
-        return 0;
     for (size_t i = 0; i < size;) {
         uint8_t c = text[i];
         if (rb_is_digit(c)) {
             digits++;
             i++;
         } else if (rb_is_letter(c)) {
-            /* T and Z are marks of their own; what follows them is read as a new word */
+            if (rb_begins_other_word(text, size, i))
+                return 0;
+            /* what follows T and Z is read as a new word */
             while (i < size && (text[i] == 'T' || text[i] == 'Z'))
                 i++;
             size_t start = i;
@@ -132,6 +155,16 @@ static inline int rb_maybe_date(const uint8_t *text, size_t size)
         }
     }
     return digits >= 3 && (marks || digits < size);
+}
+
+/* `text` is ASCII.  What mostly comes is stopped by its first two letters. */
+static inline int rb_maybe_date(const uint8_t *text, size_t size)
+{
+    if (size < 6 || size > 50)
+        return 0;
+    if (rb_is_letter(text[0]) && rb_begins_other_word(text, size, 0))
+        return 0;
+    return rb_looks_like_date(text, size);
 }
 
 /* --- ISO 8601 in its plain forms ------------------------------------------------------------------ */
