@@ -42,8 +42,7 @@ demo: $(VENV)/.demo build
 
 test: $(VENV)/.dev build
 ifeq ($(TESTS),tests)
-	@echo "two processes with a half of the tests each; the other half's output comes at the end"
-	@$(HALVES)
+	@$(call HALVES,$(BIN)/python $(PYTEST) -m "not slow")
 else
 	$(BIN)/python $(PYTEST) -m "not slow" $(TESTS)
 endif
@@ -53,7 +52,11 @@ test-slow: $(VENV)/.dev build
 
 # Without the C modules: what a machine without a compiler runs.
 test-python: $(VENV)/.dev build
+ifeq ($(TESTS),tests)
+	@$(call HALVES,env ROWBINARY_IMPL=python $(BIN)/python $(PYTEST) -m "not slow and not faults")
+else
 	ROWBINARY_IMPL=python $(BIN)/python $(PYTEST) -m "not slow and not faults" $(TESTS)
+endif
 
 # What a server (ROWBINARY_TEST_URL=http://user:password@host:8123/database) can show, beside the servers that
 # the tests start themselves: ClickHouse 18.16 of Debian, where it is installed, and the embedded engine.
@@ -92,12 +95,14 @@ instructions-record: $(VENV)/.dev build
 
 PYTEST = -m pytest $(PYTEST_FLAGS)
 
-# What talks to servers takes as long as all the rest.
+# $(call HALVES,pytest) runs two processes with a half of the tests each: what talks to servers takes as long as all
+# the rest, and waits for most of it.
 HALF := $(sort $(wildcard tests/test_client*.py tests/test_connect_[a-h]*.py))
 OTHER_HALF := $(filter-out $(HALF),$(sort $(wildcard tests/test_*.py)))
-HALVES = log=$$(mktemp); $(BIN)/python $(PYTEST) -m "not slow" $(OTHER_HALF) >$$log 2>&1 & other=$$!; \
+HALVES = echo "two processes with a half of the tests each; the other half's output comes at the end"; \
+	log=$$(mktemp); $(1) $(OTHER_HALF) >$$log 2>&1 & other=$$!; \
 	trap "kill $$other 2>/dev/null; rm -f $$log" EXIT; \
-	status=0; $(BIN)/python $(PYTEST) -m "not slow" $(HALF) || status=$$?; \
+	status=0; $(1) $(HALF) || status=$$?; \
 	wait $$other || status=$$?; cat $$log; exit $$status
 
 # --- environments -------------------------------------------------------------------------------
@@ -136,7 +141,11 @@ SANITIZED = LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-n
 
 sanitize: $(SAN)/.made
 	ROWBINARY_SANITIZE=1 $(SAN)/bin/python $(PIP) --no-build-isolation --no-deps --force-reinstall .
+ifeq ($(TESTS),tests)
+	@$(call HALVES,env $(SANITIZED) $(SAN)/bin/pytest $(PYTEST_FLAGS) -m "not slow and not faults")
+else
 	$(SANITIZED) $(SAN)/bin/pytest $(PYTEST_FLAGS) -m "not slow and not faults" $(TESTS)
+endif
 
 $(SAN)/.made: pyproject.toml
 	@$(PYTHON) -c "$$PREFLIGHT"
