@@ -11,7 +11,7 @@
 #include "dict_items.h"
 #include "write_scalar.h"
 
-#define LONG 16384 /* bytes of a cell; there may be as many as RB_AHEAD in each column */
+#define LONG_CELL 16384 /* bytes of a cell; there may be as many as RB_AHEAD in each column */
 
 /* --- writers: 0, or -1 for a value that is left to the rows ----------------------------------------------- */
 
@@ -23,7 +23,7 @@ static int put_texts(rb_column *c, PyObject *const *cells, Py_ssize_t count, uin
     for (Py_ssize_t k = 0; k < count; k++) {
         size_t before = rb_size(&c->out);
         PyObject *text = cells[k];
-        if (RB_UNLIKELY(!PyUnicode_CheckExact(text) || PyUnicode_GET_LENGTH(text) > LONG ||
+        if (RB_UNLIKELY(!PyUnicode_CheckExact(text) || PyUnicode_GET_LENGTH(text) > LONG_CELL ||
                         rb_put_str(&c->out, text)))
             return -1;
         sizes[k] = (uint32_t)(rb_size(&c->out) - before);
@@ -47,7 +47,7 @@ static int put_any(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize
     size_t size = b->size;
     int failed = 0;
     for (Py_ssize_t k = 0; k < count && !failed; k++) {
-        failed = rb_column_put(e, c, cells[k]) || b->size - size > LONG;
+        failed = rb_column_put(e, c, cells[k]) || b->size - size > LONG_CELL;
         sizes[k] = (uint32_t)(b->size - size);
         b->size = size; /* the row is counted when it follows */
     }
