@@ -12,6 +12,9 @@ import registry
 from measuring import number, spread
 from results import Found, Results, Table
 
+from rowbinary import Schema
+from rowbinary._choice import FEW_DOCUMENTS, suits_rows
+
 MIB = 1 << 20
 # Times as fast as clickhouse-connect's faster codec, as orjson (one array), and Native as clickhouse-connect.
 RATIOS: dict[str, tuple[float, float, float]] = {
@@ -149,26 +152,32 @@ def _connect_goals(results: Results) -> list[Goal]:
     for name in ("spans", "documents"):
         found = _connect_ratios(_found(results, name).embedded)
         goals.append(_at_least(f"{CONNECT}, chdb, client + engine: {registry.ALL[name].short}", 5, found))
-    http: dict[str, list[float]] = {}
-    chdb: dict[str, list[float]] = {}
-    few: dict[str, list[float]] = {}
+    tables: dict[str, dict[str, list[float]]] = {}
     for name, one in results.workloads.items():
         short = registry.ALL[name].short
-        http |= {short + suffix: _connect_ratios(one.connect, suffix) for suffix in ("", peers.LZ4)}
-        chdb[short] = _connect_ratios(one.embedded)
-        for count, calls in one.calls.items():
-            few |= {
-                f"{short}, rows: {count}{kept}": _connect_ratios(calls, kept) for kept in ("", peers.KEPT)
-            }
-    for where, tables in (("HTTP", http), ("chdb", chdb), ("HTTP, few rows", few)):
-        what = "every workload" if tables is not few else "every call"
-        goals.append(_never_below(f"{CONNECT}, {where}: {what}", tables))
-    return goals
+        for suffix in ("", peers.LZ4):
+            tables.setdefault("HTTP: every workload", {})[short + suffix] = _connect_ratios(
+                one.connect, suffix
+            )
+        tables.setdefault("chdb: every workload", {})[short] = _connect_ratios(one.embedded)
+        for where, calls in (("HTTP", one.calls), ("chdb", one.embedded_calls)):
+            few = tables.setdefault(f"{where}, few rows: every call", {})
+            for count, table in calls.items():
+                ours = _auto(name, int(count))
+                for kept in ("", peers.KEPT):
+                    few[f"{short}, rows: {count}{kept}"] = _connect_ratios(table, kept, ours)
+    return [*goals, *(_never_below(f"{CONNECT}, {what}", found) for what, found in tables.items())]
 
 
-def _connect_ratios(table: Table, suffix: str = "") -> list[float]:
+def _auto(name: str, rows: int) -> str:
+    """Ours, in the format that so many rows have."""
+    schema = Schema(registry.ALL[name].make(1).schema)
+    return peers.ROWS if rows <= FEW_DOCUMENTS and suits_rows(schema) else peers.NATIVE
+
+
+def _connect_ratios(table: Table, suffix: str = "", ours: str = peers.NATIVE) -> list[float]:
     theirs = faster(table, suffix)
-    return ratios(table, theirs, peers.NATIVE + suffix) if theirs else []
+    return ratios(table, theirs, ours + suffix) if theirs else []
 
 
 def _never_below(what: str, tables: dict[str, list[float]]) -> Goal:

@@ -274,20 +274,23 @@ def connect_section(results: Results) -> str:
     http: list[list[str]] = []
     chdb: list[list[str]] = []
     few: list[list[str]] = []
+    few_chdb: list[list[str]] = []
     for name, found in results.workloads.items():
         short = registry.ALL[name].short
         for suffix in ("", peers.LZ4):
             http += _accelerated([short + suffix], found.connect, suffix)
         chdb += _accelerated([short], found.embedded)
-        for count, calls in found.calls.items():
-            for kept in ("", peers.KEPT):
-                few += _accelerated([short + kept, count], calls, kept)
+        for rows, tables in ((few, found.calls), (few_chdb, found.embedded_calls)):
+            for count, calls in tables.items():
+                for kept in ("", peers.KEPT):
+                    rows += _accelerated([short + kept, count], calls, kept)
     parts = [
         f"{title}\n\n{table((*head, *CONNECT_HEAD), rows, len(head))}"
         for title, head, rows in (
             ("Over HTTP, a row:", ("workload",), http),
             ("With chdb, client and engine, a row:", ("workload",), chdb),
             ("Few rows over HTTP, a call:", ("workload", "rows"), few),
+            ("Few rows with chdb, client and engine, a call:", ("workload", "rows"), few_chdb),
         )
         if rows
     ]

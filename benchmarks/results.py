@@ -59,9 +59,9 @@ Table = dict[str, Figures]
 @dataclasses.dataclass
 class Found:
     """Of one workload.  ``encode`` is the client, ``null`` and ``stored`` the engine, ``insert`` and ``few``
-    whole inserts over HTTP; ``connect``, ``calls`` (of few rows, a call) and ``embedded`` those of
-    clickhouse-connect, as it is and accelerated.  ``decode`` is reading, ``decode_off`` the same without the
-    garbage collector."""
+    whole inserts over HTTP; ``connect`` and ``embedded`` those of clickhouse-connect, as it is and
+    accelerated, ``calls`` and ``embedded_calls`` those of few rows, a call.  ``decode`` is reading,
+    ``decode_off`` the same without the garbage collector."""
 
     rows: int = 0
     columns: int = 0
@@ -77,6 +77,7 @@ class Found:
     decode: Table = dataclasses.field(default_factory=dict)
     decode_off: Table = dataclasses.field(default_factory=dict)
     calls: dict[str, Table] = dataclasses.field(default_factory=dict)
+    embedded_calls: dict[str, Table] = dataclasses.field(default_factory=dict)
     absent: dict[str, str] = dataclasses.field(default_factory=dict)
     equal: list[str] = dataclasses.field(default_factory=list)
     different: dict[str, list[str]] = dataclasses.field(default_factory=dict)
@@ -128,8 +129,11 @@ def load(path: pathlib.Path = FILE) -> Results:
     results = Results(data["quick"], data["machine"], data["versions"])
     for name, found in data["workloads"].items():
         tables = {key: _table(found[key]) for key in TABLES if key in found}
-        calls = {count: _table(table) for count, table in found.get("calls", {}).items()}
-        results.workloads[name] = Found(**(found | tables | {"calls": calls}))
+        calls = {
+            key: {count: _table(table) for count, table in found.get(key, {}).items()}
+            for key in ("calls", "embedded_calls")
+        }
+        results.workloads[name] = Found(**(found | tables | calls))
     results.streams = {name: Stream(**stream) for name, stream in data["streams"].items()}
     results.blocks = {name: Block(**block) for name, block in data["blocks"].items()}
     results.columnar = {title: _table(table) for title, table in data["columnar"].items()}

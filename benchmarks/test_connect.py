@@ -32,7 +32,7 @@ HERE = pathlib.Path(__file__).parent
 CHECKED, QUICK_CHECKED = 200, 50
 EMBEDDED_SHARE = 0.5
 QUICK = ["spans", "documents", "ints"]
-SMALL = ["spans", "ints"]
+SMALL = ["spans", "documents", "ints"]
 COUNTS = (1, 100)
 CODECS = {peers.CYTHON: "python", peers.RUST: "rust"}
 FORMATS = {peers.NATIVE: "Native", peers.ROWS: "RowBinary"}
@@ -163,12 +163,17 @@ def test_over_http(
     calls = {label: insert_of(client, table, workload.rows) for label, client in swallowed.items()}
     fill(found.connect, calls, short, found.rows)
     if name in SMALL and not quick:
-        small(found, swallowed, table, workload, dataclasses.replace(short, rounds=3, cell=pace.cell / 2))
+        small(found.calls, swallowed, table, workload, few(short))
     benchmark.pedantic(calls[peers.NATIVE], rounds=1)
     front.query(f"DROP TABLE {table}")
 
 
-def small(found: Found, clients: Clients, table: str, workload: Workload, pace: Pace) -> None:
+def few(pace: Pace) -> Pace:
+    """For calls of few rows, whose cost is the same each time."""
+    return dataclasses.replace(pace, rounds=3, cell=pace.cell / 2)
+
+
+def small(found: dict[str, Table], clients: Clients, table: str, workload: Workload, pace: Pace) -> None:
     """What a call costs that has next to nothing to insert; without compression, which is then in the way."""
     plain = {label: client for label, client in clients.items() if peers.LZ4 not in label}
     for count in COUNTS:
@@ -176,7 +181,7 @@ def small(found: Found, clients: Clients, table: str, workload: Workload, pace: 
         calls = {label: insert_of(client, table, rows) for label, client in plain.items()}
         for label, client in plain.items():
             calls[label + peers.KEPT] = kept_insert_of(client, table, rows)
-        fill(found.calls.setdefault(str(count), {}), calls, pace, 1)
+        fill(found.setdefault(str(count), {}), calls, pace, 1)
 
 
 @pytest.mark.parametrize("name", registry.ALL)
@@ -201,5 +206,7 @@ def test_embedded(
     calls = {label: insert_of(client, table, workload.rows) for label, client in embedded.items()}
     short = dataclasses.replace(pace, rounds=min(pace.rounds, 4), budget=pace.budget / 2)
     fill(found.embedded, calls, short, len(workload.rows))
+    if name in SMALL and not quick:
+        small(found.embedded_calls, embedded, table, workload, few(short))
     benchmark.pedantic(calls[peers.NATIVE], rounds=1)
     engine.query(f"DROP TABLE {table}")
