@@ -264,11 +264,6 @@ class Cursor(Position):
 
         return read_rows(self, columns, most)
 
-    @staticmethod
-    def tuples(columns: list[list[Any]]) -> list[tuple[Any, ...]]:
-        """The rows of columns of one length."""
-        return list(zip(*columns, strict=True))
-
     def values(self, node: Node, count: int) -> list[Any]:
         """The next column of a block."""
         from ._read_columns import column_of
@@ -276,6 +271,14 @@ class Cursor(Position):
         column = column_of(node)
         column.prefix(self)
         return column.data(self, count)
+
+    def cells(self, node: Node, count: int) -> Any:
+        """The same, for ``tuples``."""
+        return self.values(node, count)
+
+    def tuples(self, columns: list[Any], count: int) -> list[Row]:
+        """The rows of columns that have been read, each of `count` values."""
+        return list(zip(*columns, strict=True))
 
 
 class Owner:

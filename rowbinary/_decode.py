@@ -227,7 +227,7 @@ class _Body:
                 yield _shaped(batch, columns.names, self.shape)
 
     def _blocks(self, cursor: Cursor) -> Iterator[Any]:
-        blocks = Blocks(cursor, self.schema)
+        blocks = Blocks(cursor, self.schema, cells=self.shape != "columns")
         block = blocks.next()
         if block is None:
             yield _shaped([], blocks.names, self.shape)
@@ -235,7 +235,7 @@ class _Body:
             if self.shape == "columns":
                 yield dict(zip(blocks.names, block.columns, strict=True))
             else:
-                yield _shaped(cursor.tuples(block.columns), blocks.names, self.shape)
+                yield _shaped(cursor.tuples(block.columns, block.rows), blocks.names, self.shape)
             block = blocks.next()
 
     def _check_shape(self, cursor: Cursor, names: Sequence[str]) -> None:

@@ -22,5 +22,11 @@ class FastCursor(_speedups.Source, Position):
         column.prefix(self)
         return self.data(column, count)
 
+    def cells(self, node: Node, count: int) -> Any:
+        """The same, for ``tuples``: values that are made with their rows."""
+        column = column_of(node)
+        column.prefix(self)
+        return self.kept(column, count)
+
     def _owner(self, index: int) -> int:
         return self.outer(super()._owner(index))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from . import _types as t
 from ._cursor import MAX_KNOWN, Cursor
@@ -14,13 +14,11 @@ from ._schema import Schema
 from ._typed import DEFAULT
 from .errors import shorten
 
-Values: TypeAlias = list[Any]
-
 
 class Block(NamedTuple):
     """Columns in the order of the schema, or of the first block where there is none."""
 
-    columns: list[Values]
+    columns: list[Any]
     rows: int
 
 
@@ -35,14 +33,16 @@ class Blocks:
     """The blocks of a body.
 
     Blocks name their columns, in any order.  Where the schema is known, a column that a block does not have
-    is one that the server is to compute: its values are ``DEFAULT``.
+    is one that the server is to compute: its values are ``DEFAULT``.  Columns are lists; with `cells` they are
+    what ``cursor.tuples`` makes rows of.
 
     Attributes:
         names, types: of the columns; those of the first block unless a schema says them.
     """
 
-    def __init__(self, cursor: Cursor, schema: Schema | None):
+    def __init__(self, cursor: Cursor, schema: Schema | None, cells: bool = False):
         self._cursor = cursor
+        self._cells = cells
         self._given = schema is not None
         self._known: dict[str, Known] = {}  # by the text of a type
         self._rows = 0
@@ -79,12 +79,13 @@ class Blocks:
             raise cursor.error("a block without columns", start)
         if rows > MAX_ARRAY:
             raise cursor.error(f"a block of {rows} rows: {MAX_ARRAY} are read at most", start)
-        found: dict[str, Values] = {}
+        read = cursor.cells if self._cells else cursor.values
+        found: dict[str, Any] = {}
         heads: dict[str, Known] = {}
         for _ in range(width):
             name, node = self._head(heads)
             cursor.column, cursor.row, cursor.index = name, self._rows, None
-            found[name] = cursor.values(node, rows) if rows else []
+            found[name] = read(node, rows) if rows else []
             cursor.column = cursor.row = cursor.index = None
         self._rows += rows
         return self._arranged(start, heads, found, rows)
@@ -120,7 +121,7 @@ class Blocks:
             known = self._known[text] = Known(type_, compiled(self._cursor, type_))
         return known
 
-    def _arranged(self, start: int, heads: dict[str, Known], found: dict[str, Values], rows: int) -> Block:
+    def _arranged(self, start: int, heads: dict[str, Known], found: dict[str, Any], rows: int) -> Block:
         if self._expected is None:
             self._expected = heads
             self.names, self.types = tuple(heads), tuple([head.type for head in heads.values()])

@@ -179,6 +179,7 @@ static int node_fill(rb_node *node, PyObject *py)
     if (read_children(node, py) || read_object(py, "zone", &node->zone) || read_object(py, "labels", &node->labels) ||
         read_rules(node, py) || read_named(node, py) || read_natural(node, py) || read_zero(node, py))
         return -1;
+    node->utc = node->zone && PyUnicode_Check(node->zone) && !PyUnicode_CompareWithASCIIString(node->zone, "UTC");
     return 0;
 }
 

@@ -7,21 +7,44 @@
 
 static rb_part_shape shape_of(PyObject *column)
 {
+    if (column == Py_None)
+        return RB_PART_SHARED;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(rb_read.shapes) && i < RB_PART_OTHER; i++)
         if ((PyObject *)Py_TYPE(column) == PyTuple_GET_ITEM(rb_read.shapes, i))
             return (rb_part_shape)i;
     return RB_PART_OTHER;
 }
 
+/* Let go of what was read. */
+void rb_part_forget(rb_part *part)
+{
+    for (Py_ssize_t i = 0; i < part->count; i++)
+        rb_part_forget(part->children[i]);
+    part->at = 0;
+    Py_CLEAR(part->values);
+    Py_CLEAR(part->piece);
+    Py_CLEAR(part->nulls);
+    PyMem_Free(part->ends);
+    part->ends = NULL;
+    rb_json_data_free(part->json);
+    part->json = NULL;
+}
+
+static void free_tree(rb_part *part)
+{
+    for (Py_ssize_t i = 0; i < part->count; i++)
+        free_tree(part->children[i]);
+    PyMem_Free(part->children);
+    PyMem_Free(part->paths);
+    PyMem_Free(part);
+}
+
 void rb_part_free(rb_part *part)
 {
     if (!part)
         return;
-    for (Py_ssize_t i = 0; i < part->count; i++)
-        rb_part_free(part->children[i]);
-    PyMem_Free(part->children);
-    PyMem_Free(part->paths);
-    PyMem_Free(part);
+    rb_part_forget(part);
+    free_tree(part);
 }
 
 /* Children from a list of columns, or of (path, column); behind those that there are. */
@@ -48,9 +71,8 @@ static int add_children(rb_part *part, const char *attribute, int with_paths)
             part->paths[part->count] = PyTuple_GET_ITEM(column, 0);
             column = PyTuple_GET_ITEM(column, 1);
         }
-        rb_part *child = column == Py_None ? NULL : rb_part_new(column);
-        failed = !child && column != Py_None;
-        part->children[part->count] = child;
+        part->children[part->count] = rb_part_new(column);
+        failed = !part->children[part->count];
         part->count += !failed;
     }
     Py_DECREF(list); /* the column has it */
@@ -82,6 +104,7 @@ static int fill(rb_part *part)
     switch (part->shape) {
     case RB_PART_SCALAR:
     case RB_PART_OTHER:
+    case RB_PART_SHARED:
         return 0;
     case RB_PART_LOW_CARDINALITY:
         return read_number(part->py, "nullable", &part->nullable) || add_one(part, "entries");
@@ -106,7 +129,7 @@ rb_part *rb_part_new(PyObject *column)
     part->py = column;
     part->shape = shape_of(column);
     int failed = 0;
-    if (part->shape != RB_PART_DYNAMIC) {
+    if (part->shape != RB_PART_DYNAMIC && part->shape != RB_PART_SHARED) {
         PyObject *node = PyObject_GetAttrString(column, "node");
         part->node = node ? rb_node_of(node) : NULL;
         Py_XDECREF(node); /* the column has it */

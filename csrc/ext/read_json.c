@@ -39,14 +39,18 @@ struct rb_documents {
     rb_buffer names;
     uint32_t first, last;
     uint64_t document;         /* counts them */
+    PyObject *whole;           /* the document, where values are put straight into it; else there are entries */
+    int flat;                  /* by paths */
     entry *entries;
     size_t entries_count, entries_room;
 };
 
 /* --- memory ----------------------------------------------------------------------------------------------- */
 
-static void drop_entries(rb_documents *d)
+/* Forget the document, or what there is of it. */
+void rb_document_drop(rb_documents *d)
 {
+    Py_CLEAR(d->whole);
     while (d->entries_count)
         Py_DECREF(d->entries[--d->entries_count].value);
 }
@@ -68,7 +72,7 @@ void rb_documents_free(rb_documents *d)
 {
     if (!d)
         return;
-    drop_entries(d);
+    rb_document_drop(d);
     forget_paths(d);
     PyMem_Free(d->paths);
     PyMem_Free(d->table);
@@ -77,20 +81,28 @@ void rb_documents_free(rb_documents *d)
     PyMem_Free(d);
 }
 
+/* A table without paths; NULL with an error. */
+rb_documents *rb_documents_new(void)
+{
+    rb_documents *d = PyMem_Calloc(1, sizeof *d);
+    if (!d)
+        return (rb_documents *)PyErr_NoMemory();
+    d->names.grow = rb_memory_grow;
+    d->first = d->last = NO_PATH;
+    if (rb_need(&d->names, LONGEST)) { /* the first path may have no bytes */
+        PyMem_Free(d);
+        return (rb_documents *)PyErr_NoMemory();
+    }
+    return d;
+}
+
 /* The documents of this depth, of which none is being read; NULL with an error. */
-rb_documents *rb_documents_of(rb_source *s)
+static rb_documents *documents_of(rb_source *s)
 {
     rb_documents **place = &s->documents[s->depth];
-    if (!*place) {
-        *place = PyMem_Calloc(1, sizeof **place);
-        if (!*place)
-            return (rb_documents *)PyErr_NoMemory();
-        (*place)->names.grow = rb_memory_grow;
-        (*place)->first = (*place)->last = NO_PATH;
-    }
-    if (!(*place)->names.start && rb_need(&(*place)->names, LONGEST)) /* the first path may have no bytes */
-        return (rb_documents *)PyErr_NoMemory();
-    if ((*place)->count > MOST_PATHS)
+    if (!*place)
+        *place = rb_documents_new();
+    else if ((*place)->count > MOST_PATHS)
         forget_paths(*place);
     return *place;
 }
@@ -211,6 +223,20 @@ static uint32_t next_path(rb_source *s, rb_documents *d)
     return guess;
 }
 
+/* The place of a path that was read, a str or bytes; NO_PATH with an error. */
+uint32_t rb_document_path(rb_documents *d, PyObject *text)
+{
+    int is_bytes = PyBytes_Check(text);
+    PyObject *name = is_bytes ? Py_NewRef(text) : PyUnicode_AsEncodedString(text, "utf-8", "surrogateescape");
+    uint32_t found = NO_PATH;
+    if (name)
+        found = path_at(d, (const uint8_t *)PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name), is_bytes);
+    Py_XDECREF(name);
+    if (found != NO_PATH)
+        Py_XSETREF(d->paths[found].text, Py_NewRef(text));
+    return found;
+}
+
 /* A path that was not met before: its text is as the rules say, or an error. */
 static uint32_t RB_COLD new_path(rb_source *s, rb_documents *d)
 {
@@ -226,7 +252,14 @@ static uint32_t RB_COLD new_path(rb_source *s, rb_documents *d)
     return found;
 }
 
-/* The type of a declared path, else NULL; with -1 an error. */
+/* The place of the path that comes next; NO_PATH with an error. */
+uint32_t rb_document_read(rb_source *s, rb_documents *d)
+{
+    uint32_t found = next_path(s, d);
+    return RB_LIKELY(found != NO_PATH) ? found : new_path(s, d);
+}
+
+/* Whether the path is declared; its type. */
 static inline int find_typed(const rb_node *node, path *p, const rb_documents *d)
 {
     if (RB_UNLIKELY(p->owner != node->serial)) {
@@ -266,13 +299,12 @@ static int RB_COLD fail_twice(rb_source *s, PyObject *text, uint64_t start)
 static int read_entry(rb_source *s, rb_documents *d, const rb_node *node)
 {
     uint64_t start = rb_offset(s);
-    uint32_t index = next_path(s, d);
-    if (RB_UNLIKELY(index == NO_PATH) && (index = new_path(s, d)) == NO_PATH)
+    uint32_t index = rb_document_read(s, d);
+    if (RB_UNLIKELY(index == NO_PATH))
         return -1;
     path *p = &d->paths[index];
-    if (RB_UNLIKELY(p->seen == d->document))
+    if (RB_UNLIKELY(rb_document_mark(d, index)))
         return fail_twice(s, p->text, start);
-    p->seen = d->document;
     int is_typed = node->typed_count && PyUnicode_Check(p->text) && find_typed(node, p, d);
     PyObject *value = is_typed ? rb_read_value(s, p->typed) : rb_read_dynamic(s);
     if (RB_UNLIKELY(!value))
@@ -284,12 +316,18 @@ static int read_entry(rb_source *s, rb_documents *d, const rb_node *node)
     return rb_document_put(d, index, value);
 }
 
+/* Whether it lies too deep, or stays in one piece. */
+static inline int is_long(const path *p, int levels)
+{
+    return p->dots > MOST_DOTS || p->size > LONGEST || (int)p->dots > levels;
+}
+
 /* Whether a path of this document lies below another that has a value, or too deep. */
 static int is_unusual(const rb_documents *d, int levels)
 {
     for (size_t i = 0; i < d->entries_count; i++) {
         const path *p = &d->paths[d->entries[i].path];
-        if (RB_UNLIKELY(p->dots > MOST_DOTS || p->size > LONGEST || (int)p->dots > levels))
+        if (RB_UNLIKELY(is_long(p, levels)))
             return 1;
         for (uint32_t up = p->parent; up != NO_PATH; up = d->paths[up].parent)
             if (d->paths[up].filled == d->document)
@@ -316,53 +354,44 @@ static PyObject *object_of(rb_documents *d, uint32_t index, PyObject *document)
     return object;
 }
 
-static PyObject *nested(rb_documents *d)
+/* Put a value into the document, by its path or by the parts of that. */
+static int put_into(rb_documents *d, uint32_t index, PyObject *value)
 {
-    PyObject *document = PyDict_New();
-    for (size_t i = 0; document && i < d->entries_count; i++) {
-        const path *p = &d->paths[d->entries[i].path];
-        PyObject *object = object_of(d, p->parent, document);
-        if (!object || PyDict_SetItem(object, p->key, d->entries[i].value))
-            Py_CLEAR(document);
-    }
-    return document;
+    const path *p = &d->paths[index];
+    PyObject *object = d->flat ? d->whole : object_of(d, p->parent, d->whole);
+    return object ? PyDict_SetItem(object, d->flat ? p->text : p->key, value) : -1;
 }
 
-/* The document by its paths, and for those that are unusual what the reference makes of that. */
-static PyObject *flat(rb_source *s, rb_documents *d)
-{
-    PyObject *values = PyDict_New();
-    for (size_t i = 0; values && i < d->entries_count; i++)
-        if (PyDict_SetItem(values, d->paths[d->entries[i].path].text, d->entries[i].value))
-            Py_CLEAR(values);
-    if (!values || s->flat)
-        return values;
-    PyObject *arguments[] = {(PyObject *)s, values};
-    PyObject *document = PyObject_Vectorcall(rb_read.document, arguments, 2, NULL);
-    Py_DECREF(values);
-    return document;
-}
-
-/* --- documents from columns --------------------------------------------------------------------------------- */
-
-void rb_document_begin(rb_documents *d)
+/* Begin a document; its values are put straight into it where all that it can have is known to be usual. */
+int rb_document_begin(rb_documents *d, int straight)
 {
     d->document++;
     d->last = NO_PATH;
+    d->whole = straight ? PyDict_New() : NULL;
+    return straight && !d->whole ? -1 : 0;
 }
 
-/* The place of a path that was read, a str or bytes; UINT32_MAX with an error. */
-uint32_t rb_document_path(rb_documents *d, PyObject *text)
+/* Whether no document of these paths is unusual. */
+int rb_document_straight(const rb_source *s, rb_documents *d)
 {
-    int is_bytes = PyBytes_Check(text);
-    PyObject *name = is_bytes ? Py_NewRef(text) : PyUnicode_AsEncodedString(text, "utf-8", "surrogateescape");
-    uint32_t found = NO_PATH;
-    if (name)
-        found = path_at(d, (const uint8_t *)PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name), is_bytes);
-    Py_XDECREF(name);
-    if (found != NO_PATH)
-        Py_XSETREF(d->paths[found].text, Py_NewRef(text));
-    return found;
+    d->flat = s->flat;
+    for (uint32_t i = 0; !d->flat && i < d->count; i++) {
+        const path *p = &d->paths[i];
+        if (p->text && is_long(p, RB_MAX_LEVELS - s->level))
+            return 0;
+        for (uint32_t up = p->text ? p->parent : NO_PATH; up != NO_PATH; up = d->paths[up].parent)
+            if (d->paths[up].text)
+                return 0;
+    }
+    return 1;
+}
+
+/* Note that the document has this path; whether that was known. */
+int rb_document_mark(rb_documents *d, uint32_t place)
+{
+    int known = d->paths[place].seen == d->document;
+    d->paths[place].seen = d->document;
+    return known;
 }
 
 /* Whether the document has a value there. */
@@ -371,22 +400,42 @@ int rb_document_has(const rb_documents *d, uint32_t place)
     return d->paths[place].filled == d->document;
 }
 
+/* The text of a path. */
+PyObject *rb_document_text(const rb_documents *d, uint32_t place)
+{
+    return d->paths[place].text;
+}
+
 /* Put a value there; takes the reference. */
 int rb_document_put(rb_documents *d, uint32_t place, PyObject *value)
 {
     d->paths[place].filled = d->document;
-    return append_entry(d, place, value);
+    if (!d->whole)
+        return append_entry(d, place, value);
+    int failed = put_into(d, place, value);
+    Py_DECREF(value);
+    return failed;
 }
 
-/* The document that has been put together. */
+/* What has been put together; an unusual document is what the reference makes of its paths. */
 PyObject *rb_document_end(rb_source *s, rb_documents *d)
 {
-    return s->flat || is_unusual(d, RB_MAX_LEVELS - s->level) ? flat(s, d) : nested(d);
-}
-
-void rb_document_drop(rb_documents *d)
-{
-    drop_entries(d);
+    PyObject *document = d->whole;
+    d->whole = NULL;
+    if (document)
+        return document;
+    d->flat = s->flat || is_unusual(d, RB_MAX_LEVELS - s->level);
+    d->whole = PyDict_New();
+    for (size_t i = 0; d->whole && i < d->entries_count; i++)
+        if (put_into(d, d->entries[i].path, d->entries[i].value))
+            Py_CLEAR(d->whole);
+    document = d->whole;
+    d->whole = NULL;
+    if (!document || !d->flat || s->flat)
+        return document;
+    PyObject *arguments[] = {(PyObject *)s, document}, *nested = PyObject_Vectorcall(rb_read.document, arguments, 2, NULL);
+    Py_DECREF(document);
+    return nested;
 }
 
 /* --- documents in rows ---------------------------------------------------------------------------------------- */
@@ -396,7 +445,7 @@ static PyObject *read_document(rb_source *s, rb_documents *d, const rb_node *nod
     Py_ssize_t count = rb_read_count(s, NULL, NULL);
     if (count < 0)
         return NULL;
-    rb_document_begin(d);
+    rb_document_begin(d, 0);
     for (Py_ssize_t i = 0; i < count; i++)
         if (read_entry(s, d, node))
             return NULL;
@@ -405,12 +454,12 @@ static PyObject *read_document(rb_source *s, rb_documents *d, const rb_node *nod
 
 PyObject *rb_read_json(rb_source *s, const rb_node *node)
 {
-    rb_documents *d = s->depth < RB_DOCUMENTS ? rb_documents_of(s) : NULL;
+    rb_documents *d = s->depth < RB_DOCUMENTS ? documents_of(s) : NULL;
     if (!d)
         return rb_read_reference(s, node);
     s->depth++; /* as the level, not restored when reading fails */
     PyObject *document = read_document(s, d, node);
-    drop_entries(d);
+    rb_document_drop(d);
     s->depth--;
     return document;
 }

@@ -1,135 +1,187 @@
 /* JSON columns: the values of each path lie together, and documents are put together row by row. */
 #include "parts.h"
 
-/* What has been read of a JSON column. */
-typedef struct {
-    PyObject **typed;        /* lists of values */
-    rb_members *dynamic;
-    uint64_t *ends;          /* of the paths in shared data */
-    PyObject *shared_paths, *shared_values;
-    uint32_t *places;        /* in the documents' table: of the columns' paths */
-} json_data;
+/* What has been read of one, beside the values of its paths. */
+struct rb_json_data {
+    rb_documents *documents;
+    int level;               /* of the values in the documents */
+    int straight;            /* none of them is unusual */
+    uint32_t *places;        /* in the documents' table: of the columns' paths, */
+    uint32_t *shared_places; /* and of those in shared data */
+    rb_part shared;          /* the values there */
+};
 
-static void free_data(json_data *data, const rb_part *part)
+void rb_json_data_free(rb_json_data *json)
 {
-    for (Py_ssize_t i = 0; i < part->count; i++) {
-        if (i < part->typed && data->typed)
-            Py_XDECREF(data->typed[i]);
-        if (i >= part->typed && data->dynamic)
-            rb_members_free(&data->dynamic[i - part->typed], part->children[i]->count);
+    if (!json)
+        return;
+    rb_documents_free(json->documents);
+    PyMem_Free(json->places);
+    PyMem_Free(json->shared_places);
+    rb_part_forget(&json->shared);
+    PyMem_Free(json);
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------ */
+
+static int new_json(rb_part *part)
+{
+    rb_json_data *json = part->json = PyMem_Calloc(1, sizeof *json);
+    if (json) {
+        json->shared.shape = RB_PART_SHARED;
+        json->documents = rb_documents_new();
+        json->places = PyMem_Calloc((size_t)part->count + 1, sizeof *json->places);
     }
-    PyMem_Free(data->typed);
-    PyMem_Free(data->dynamic);
-    PyMem_Free(data->ends);
-    PyMem_Free(data->places);
-    Py_XDECREF(data->shared_paths);
-    Py_XDECREF(data->shared_values);
-}
-
-/* Shared data: of each document paths and values that have no column. */
-static int read_shared(rb_source *s, Py_ssize_t count, json_data *data)
-{
-    data->ends = rb_take_ends(s, count);
-    if (!data->ends)
-        return -1;
-    Py_ssize_t total = count ? (Py_ssize_t)data->ends[count - 1] : 0;
-    rb_owner owner = {s->owner, data->ends, NULL, count};
-    s->owner = &owner;
-    data->shared_paths = rb_read_each(s, total, rb_read_text);
-    data->shared_values = data->shared_paths ? rb_read_shared(s, total) : NULL;
-    s->owner = owner.outer;
-    return data->shared_values ? 0 : -1;
-}
-
-static int read_data(rb_source *s, const rb_part *part, Py_ssize_t count, json_data *data)
-{
-    Py_ssize_t dynamic = part->count - part->typed;
-    data->typed = PyMem_Calloc((size_t)part->typed + 1, sizeof *data->typed);
-    data->dynamic = PyMem_Calloc((size_t)dynamic + 1, sizeof *data->dynamic);
-    data->places = PyMem_Calloc((size_t)part->count + 1, sizeof *data->places);
-    if (!data->typed || !data->dynamic || !data->places) {
+    if (!json || !json->documents || !json->places) {
         PyErr_NoMemory();
         return -1;
     }
-    for (Py_ssize_t i = 0; i < part->typed; i++) {
-        data->typed[i] = rb_read_part(s, part->children[i], count);
-        if (!data->typed[i])
+    for (Py_ssize_t i = 0; i < part->count; i++)
+        if ((json->places[i] = rb_document_path(json->documents, part->paths[i])) == UINT32_MAX)
             return -1;
-    }
-    for (Py_ssize_t i = 0; i < dynamic; i++)
-        if (rb_read_members(s, part->children[part->typed + i], count, &data->dynamic[i]))
-            return -1;
-    return read_shared(s, count, data);
-}
-
-/* What row `row` has in the columns. */
-static int put_columns(rb_documents *d, const rb_part *part, const json_data *data, Py_ssize_t row)
-{
-    for (Py_ssize_t i = 0; i < part->typed; i++)
-        if (rb_document_put(d, data->places[i], Py_NewRef(PyList_GET_ITEM(data->typed[i], row))))
-            return -1;
-    for (Py_ssize_t i = part->typed; i < part->count; i++) {
-        PyObject *value = rb_next_member(&data->dynamic[i - part->typed], row);
-        if (value && value != Py_None && rb_document_put(d, data->places[i], Py_NewRef(value)))
-            return -1;
-    }
     return 0;
 }
 
-/* What it has in shared data, from `start` to `end`. */
-static int put_shared(rb_source *s, rb_documents *d, const json_data *data, Py_ssize_t row, Py_ssize_t start,
-                      Py_ssize_t end)
+/* Note the paths that document `row` has in the columns, or may have. */
+static void mark_columns(const rb_part *part, Py_ssize_t row)
 {
-    for (Py_ssize_t i = start; i < end; i++) {
-        PyObject *path = PyList_GET_ITEM(data->shared_paths, i), *value = PyList_GET_ITEM(data->shared_values, i);
-        uint32_t place = rb_document_path(d, path);
-        if (place == UINT32_MAX)
-            return -1;
-        if (rb_document_has(d, place)) {
-            s->at = row;
-            rb_fail(s, "twice", "(OK)", path, (unsigned long long)rb_offset(s));
+    for (Py_ssize_t i = 0; i < part->count; i++)
+        if (i < part->typed || part->children[i]->p[row] != RB_NO_MEMBER)
+            rb_document_mark(part->json->documents, part->json->places[i]);
+}
+
+/* Room for one place more; it is made as they come. */
+static int add_place(rb_json_data *json, size_t count, uint32_t place)
+{
+    if (!(count & (count - 1))) { /* 0, 1, 2, 4, 8 */
+        uint32_t *moved = PyMem_Realloc(json->shared_places, 2 * (count + 1) * sizeof *moved);
+        if (!moved) {
+            PyErr_NoMemory();
             return -1;
         }
-        if (value != Py_None && rb_document_put(d, place, Py_NewRef(value)))
+        json->shared_places = moved;
+    }
+    json->shared_places[count] = place;
+    return 0;
+}
+
+/* The paths in shared data: -1 is an error, 1 that a document may have one twice. */
+static int read_shared_paths(rb_source *s, rb_part *part, Py_ssize_t count)
+{
+    rb_json_data *json = part->json;
+    int twice = 0;
+    s->at = 0;
+    for (Py_ssize_t row = 0; row < count; row++) {
+        uint64_t end = part->ends[row];
+        if ((uint64_t)s->at == end)
+            continue;
+        rb_document_begin(json->documents, 0);
+        mark_columns(part, row);
+        for (; (uint64_t)s->at < end; s->at++) {
+            uint32_t place = rb_document_read(s, json->documents);
+            if (place == UINT32_MAX || add_place(json, (size_t)s->at, place))
+                return -1;
+            twice |= rb_document_mark(json->documents, place);
+        }
+    }
+    return twice;
+}
+
+/* Shared data: of each document paths and values that have no column. */
+static int read_shared(rb_source *s, rb_part *part, Py_ssize_t count)
+{
+    part->ends = rb_take_ends(s, count);
+    if (!part->ends)
+        return -1;
+    rb_owner owner = {s->owner, part->ends, NULL, count};
+    s->owner = &owner;
+    int twice = read_shared_paths(s, part, count);
+    int failed = twice < 0 || rb_part_read(s, &part->json->shared, (Py_ssize_t)part->ends[count - 1], NULL);
+    s->owner = owner.outer;
+    return failed ? -1 : twice;
+}
+
+int rb_read_json_part(rb_source *s, rb_part *part, Py_ssize_t count)
+{
+    int failed = new_json(part), twice = 0;
+    s->level++;
+    for (Py_ssize_t i = 0; !failed && i < part->count; i++)
+        failed = rb_part_read(s, part->children[i], count, NULL);
+    if (!failed)
+        failed = (twice = read_shared(s, part, count)) < 0;
+    if (!failed) {
+        part->json->level = s->level;
+        part->json->straight = rb_document_straight(s, part->json->documents);
+    }
+    s->level--;
+    return failed || (twice && rb_part_settle(s, part, count)) ? -1 : 0;
+}
+
+/* --- taking --------------------------------------------------------------------------------------------------- */
+
+/* What the next document has in the columns.  An untyped path that is NULL is absent. */
+static int put_columns(rb_source *s, const rb_part *part)
+{
+    const rb_json_data *json = part->json;
+    for (Py_ssize_t i = 0; i < part->count; i++) {
+        rb_part *child = part->children[i];
+        PyObject *value;
+        if (i >= part->typed) {
+            uint8_t number = *child->p++;
+            if (number == RB_NO_MEMBER)
+                continue;
+            child = child->children[number];
+        }
+        if (rb_part_take(s, child, &value, 1))
+            return -1;
+        if (i >= part->typed && value == Py_None)
+            Py_DECREF(value);
+        else if (rb_document_put(json->documents, json->places[i], value))
             return -1;
     }
     return 0;
 }
 
-static PyObject *documents_of(rb_source *s, rb_documents *d, const rb_part *part, Py_ssize_t count, json_data *data)
+/* What document `row` has in shared data, from `start` to `end`. */
+static int put_shared(rb_source *s, const rb_part *part, Py_ssize_t row, Py_ssize_t start, Py_ssize_t end)
 {
-    PyObject *list = PyList_New(0);
-    Py_ssize_t start = 0;
-    for (Py_ssize_t i = 0; i < part->count; i++)
-        if ((data->places[i] = rb_document_path(d, part->paths[i])) == UINT32_MAX)
-            Py_CLEAR(list);
-    for (Py_ssize_t row = 0; list && row < count; row++) {
-        Py_ssize_t end = (Py_ssize_t)data->ends[row];
-        rb_document_begin(d);
-        int failed = put_columns(d, part, data, row) || put_shared(s, d, data, row, start, end);
-        PyObject *document = failed ? NULL : rb_document_end(s, d);
-        rb_document_drop(d);
-        if (!document || PyList_Append(list, document))
-            Py_CLEAR(list);
-        Py_XDECREF(document);
-        start = end;
+    rb_json_data *json = part->json;
+    for (Py_ssize_t i = start; i < end; i++) {
+        PyObject *value;
+        uint32_t place = json->shared_places[i];
+        if (RB_UNLIKELY(rb_document_has(json->documents, place))) {
+            s->at = row;
+            rb_fail(s, "twice", "(OK)", rb_document_text(json->documents, place), (unsigned long long)rb_offset(s));
+            return -1;
+        }
+        if (rb_part_take(s, &json->shared, &value, 1))
+            return -1;
+        if (value == Py_None)
+            Py_DECREF(value);
+        else if (rb_document_put(json->documents, place, value))
+            return -1;
     }
-    return list;
+    return 0;
 }
 
-PyObject *rb_read_json_part(rb_source *s, const rb_part *part, Py_ssize_t count)
+static PyObject *take_document(rb_source *s, const rb_part *part, Py_ssize_t row)
 {
-    json_data data = {0};
-    PyObject *list = NULL;
-    rb_documents *d = rb_documents_of(s);
-    if (!d)
-        return NULL;
-    s->depth++; /* documents in these have tables of their own */
-    s->level++;
-    if (!read_data(s, part, count, &data))
-        list = documents_of(s, d, part, count, &data);
-    s->level--;
-    s->depth--;
-    free_data(&data, part);
-    return list;
+    rb_documents *d = part->json->documents;
+    Py_ssize_t start = row ? (Py_ssize_t)part->ends[row - 1] : 0, end = (Py_ssize_t)part->ends[row];
+    int failed = rb_document_begin(d, part->json->straight) || put_columns(s, part) ||
+                 put_shared(s, part, row, start, end);
+    PyObject *document = failed ? NULL : rb_document_end(s, d);
+    rb_document_drop(d);
+    return document;
+}
+
+int rb_take_documents(rb_source *s, rb_part *part, PyObject **out, Py_ssize_t count)
+{
+    int level = s->level, failed = 0;
+    s->level = part->json->level;
+    for (Py_ssize_t i = 0; !failed && i < count; i++)
+        if (!(out[i] = take_document(s, part, part->at + i)))
+            failed = rb_drop(out, i);
+    s->level = level;
+    return failed;
 }

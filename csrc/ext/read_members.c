@@ -1,32 +1,18 @@
 /* Variant and Dynamic in columns: the number of its member for each value, then the values of each member. */
 #include "parts.h"
 
-#define NO_MEMBER 0xFF
-
-void rb_members_free(rb_members *members, Py_ssize_t lists)
-{
-    for (Py_ssize_t i = 0; members->lists && i < lists; i++)
-        Py_XDECREF(members->lists[i]);
-    PyMem_Free(members->lists);
-    PyMem_Free(members->taken);
-    Py_XDECREF(members->numbers);
-    *members = (rb_members){0};
-}
-
 /* How many values each member has: 0, or the error of a number that is none. */
-static int count_members(rb_source *s, const rb_part *part, const rb_members *members, uint64_t start,
-                         Py_ssize_t *counts)
+static int count_members(rb_source *s, const rb_part *part, Py_ssize_t count, uint64_t start, Py_ssize_t *counts)
 {
-    const uint8_t *numbers = (const uint8_t *)PyBytes_AS_STRING(members->numbers);
-    for (Py_ssize_t i = 0; i < members->count; i++) {
-        if (numbers[i] < part->count) {
-            counts[numbers[i]]++;
-        } else if (RB_UNLIKELY(numbers[i] != NO_MEMBER)) {
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (part->p[i] < part->count) {
+            counts[part->p[i]]++;
+        } else if (RB_UNLIKELY(part->p[i] != RB_NO_MEMBER)) {
             const char *format = part->shape == RB_PART_VARIANT ? "a Variant of %zd members" : "a Dynamic of %zd types";
             PyObject *what = PyUnicode_FromFormat(format, part->count);
             s->at = i;
             if (what)
-                rb_fail(s, "bad_member", "(iNK)", (int)numbers[i], what, (unsigned long long)(start + (uint64_t)i));
+                rb_fail(s, "bad_member", "(iNK)", (int)part->p[i], what, (unsigned long long)(start + (uint64_t)i));
             return -1;
         }
     }
@@ -34,69 +20,37 @@ static int count_members(rb_source *s, const rb_part *part, const rb_members *me
 }
 
 /* The values of member `member`, `count` of them. */
-static PyObject *read_member(rb_source *s, const rb_part *part, const rb_members *members, Py_ssize_t member,
-                             Py_ssize_t count)
+static int read_member(rb_source *s, const rb_part *part, Py_ssize_t member, Py_ssize_t count)
 {
-    const uint8_t *numbers = (const uint8_t *)PyBytes_AS_STRING(members->numbers);
-    const rb_part *child = part->children[member];
     Py_ssize_t *places = PyMem_Malloc(((size_t)count + 1) * sizeof *places), found = 0;
-    if (!places)
-        return PyErr_NoMemory();
-    for (Py_ssize_t i = 0; found < count; i++)
-        if (numbers[i] == member)
-            places[found++] = i;
-    rb_owner owner = {s->owner, NULL, places, count};
-    s->owner = &owner;
-    PyObject *list = child ? rb_read_part(s, child, count) : rb_read_shared(s, count);
-    s->owner = owner.outer;
-    PyMem_Free(places);
-    return list;
-}
-
-/* The values of a variant, by members: to be freed with rb_members_free. */
-int rb_read_members(rb_source *s, const rb_part *part, Py_ssize_t count, rb_members *members)
-{
-    uint64_t start = rb_offset(s);
-    Py_ssize_t counts[256] = {0};
-    *members = (rb_members){.numbers = rb_take_bytes(s, count), .count = count};
-    if (!members->numbers)
-        return -1;
-    members->lists = PyMem_Calloc((size_t)part->count + 1, sizeof *members->lists);
-    members->taken = PyMem_Calloc((size_t)part->count + 1, sizeof *members->taken);
-    if (!members->lists || !members->taken) {
+    if (!places) {
         PyErr_NoMemory();
         return -1;
     }
-    if (count_members(s, part, members, start, counts))
-        return -1;
-    for (Py_ssize_t i = 0; i < part->count; i++) {
-        members->lists[i] = read_member(s, part, members, i, counts[i]);
-        if (!members->lists[i])
-            return -1;
-    }
-    return 0;
+    for (Py_ssize_t i = 0; found < count; i++)
+        if (part->p[i] == member)
+            places[found++] = i;
+    rb_owner owner = {s->owner, NULL, places, count};
+    s->owner = &owner;
+    int failed = rb_part_read(s, part->children[member], count, NULL);
+    s->owner = owner.outer;
+    PyMem_Free(places);
+    return failed;
 }
 
-/* Value `index`, borrowed; NULL is none.  They are asked for in their order. */
-PyObject *rb_next_member(rb_members *members, Py_ssize_t index)
+int rb_read_members(rb_source *s, rb_part *part, Py_ssize_t count)
 {
-    uint8_t number = (uint8_t)PyBytes_AS_STRING(members->numbers)[index];
-    return number == NO_MEMBER ? NULL : PyList_GET_ITEM(members->lists[number], members->taken[number]++);
-}
-
-PyObject *rb_read_variant_part(rb_source *s, const rb_part *part, Py_ssize_t count)
-{
-    rb_members members;
+    uint64_t start = rb_offset(s);
+    Py_ssize_t counts[256] = {0};
     int levels = part->shape == RB_PART_VARIANT ? 1 : part->levels;
+    part->piece = rb_take_bytes(s, count);
+    part->p = part->piece ? (const uint8_t *)PyBytes_AS_STRING(part->piece) : NULL;
+    int failed = !part->piece || count_members(s, part, count, start, counts);
     s->level += levels;
-    PyObject *list = rb_read_members(s, part, count, &members) ? NULL : PyList_New(count);
+    for (Py_ssize_t i = 0; !failed && i < part->count; i++)
+        failed = read_member(s, part, i, counts[i]);
     s->level -= levels;
-    for (Py_ssize_t i = 0; list && i < count; i++) {
-        PyObject *value = rb_next_member(&members, i);
-        PyList_SET_ITEM(list, i, Py_NewRef(value ? value : Py_None));
-    }
-    rb_members_free(&members, part->count);
-    return list;
+    return failed;
 }
 
 /* A value in a String, with its type tag in front. */
@@ -127,21 +81,17 @@ static PyObject *read_shared_value(rb_source *s)
     return value;
 }
 
-/* A list of what `read` gives, so many times. */
-PyObject *rb_read_each(rb_source *s, Py_ssize_t count, PyObject *(*read)(rb_source *))
+/* Values of any types: each with its own, and so made at once. */
+int rb_read_shared(rb_source *s, rb_part *part, Py_ssize_t count)
 {
-    PyObject *list = PyList_New(0);
-    for (Py_ssize_t i = 0; list && i < count; i++) {
+    part->values = rb_list_with_holes(0);
+    for (Py_ssize_t i = 0; part->values && i < count; i++) {
         s->at = i;
-        PyObject *value = read(s);
-        if (!value || PyList_Append(list, value))
-            Py_CLEAR(list);
+        PyObject *value = read_shared_value(s);
+        int failed = !value || PyList_Append(part->values, value);
         Py_XDECREF(value);
+        if (failed)
+            return -1;
     }
-    return list;
-}
-
-PyObject *rb_read_shared(rb_source *s, Py_ssize_t count)
-{
-    return rb_read_each(s, count, read_shared_value);
+    return part->values ? 0 : -1;
 }

@@ -9,18 +9,17 @@
 #define DAYS_OF_100_YEARS 36524
 #define DAYS_OF_400_YEARS 146097
 
-static inline uint64_t take_word(rb_source *s, size_t width)
+static inline uint64_t word_at(const uint8_t *p, size_t width)
 {
     uint64_t word = 0;
-    memcpy(&word, s->p, width);
-    s->p += width;
+    memcpy(&word, p, width);
     return word;
 }
 
-static inline int64_t take_signed(rb_source *s, unsigned width)
+static inline int64_t signed_at(const uint8_t *p, unsigned width)
 {
     unsigned rest = 64 - 8 * width;
-    return (int64_t)(take_word(s, width) << rest) >> rest;
+    return (int64_t)(word_at(p, width) << rest) >> rest;
 }
 
 /* --- text ----------------------------------------------------------------------------------------------- */
@@ -39,7 +38,7 @@ static inline int is_ascii(const uint8_t *text, size_t size)
 }
 
 /* A str of UTF-8; NULL without an error where it is not that. */
-PyObject *rb_new_text(rb_source *s, const uint8_t *text, size_t size)
+PyObject *rb_new_text(const uint8_t *text, size_t size)
 {
     if (RB_LIKELY(is_ascii(text, size))) {
         PyObject *made = PyUnicode_New((Py_ssize_t)size, 127);
@@ -59,7 +58,7 @@ static PyObject *read_string(rb_source *s, const rb_node *node)
     unsigned length = rb_peek_varint(s, &size);
     if (RB_UNLIKELY(!length || size > RB_MAX_STRING || !rb_has(s, length + (size_t)size)))
         return rb_read_reference(s, node);
-    PyObject *text = rb_new_text(s, s->p + length, (size_t)size);
+    PyObject *text = rb_new_text(s->p + length, (size_t)size);
     if (RB_UNLIKELY(!text))
         return rb_read_reference(s, node);
     s->p += length + size;
@@ -73,7 +72,7 @@ PyObject *rb_read_text(rb_source *s)
     unsigned length = rb_peek_varint(s, &size);
     PyObject *text = NULL;
     if (length && size <= RB_MAX_STRING && rb_has(s, length + (size_t)size))
-        text = rb_new_text(s, s->p + length, (size_t)size);
+        text = rb_new_text(s->p + length, (size_t)size);
     if (!text)
         return PyErr_Occurred() ? NULL : PyObject_CallMethodNoArgs((PyObject *)s, rb_read.s_text);
     s->p += length + size;
@@ -91,35 +90,32 @@ static PyObject *read_fixed_string(rb_source *s, const rb_node *node)
 
 /* --- numbers --------------------------------------------------------------------------------------------- */
 
-static PyObject *read_float32(rb_source *s)
+static PyObject *float32_at(const uint8_t *p)
 {
     float number;
-    memcpy(&number, s->p, 4);
-    s->p += 4;
+    memcpy(&number, p, 4);
     return PyFloat_FromDouble(number);
 }
 
-static PyObject *read_bfloat16(rb_source *s)
+static PyObject *bfloat16_at(const uint8_t *p)
 {
-    uint32_t bits = (uint32_t)take_word(s, 2) << 16;
+    uint32_t bits = (uint32_t)word_at(p, 2) << 16;
     float number;
     memcpy(&number, &bits, 4);
     return PyFloat_FromDouble(number);
 }
 
-static PyObject *read_float64(rb_source *s)
+static PyObject *float64_at(const uint8_t *p)
 {
     double number;
-    memcpy(&number, s->p, 8);
-    s->p += 8;
+    memcpy(&number, p, 8);
     return PyFloat_FromDouble(number);
 }
 
 /* By its text: digits and the point, which is how Decimal is made fastest. */
-static PyObject *read_decimal(rb_source *s, const rb_node *node)
+static PyObject *decimal_of(const rb_node *node, int64_t number)
 {
     char text[48], *p = text + sizeof text;
-    int64_t number = take_signed(s, rb_op_width[node->op]);
     uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
     unsigned digits = 0;
     for (; rest || digits <= node->scale; digits++) {
@@ -214,30 +210,19 @@ static PyObject *moment_in(PyObject *zone, civil date, int seconds, int micros)
 }
 
 /* The zone of a column; borrowed.  NULL where the reference has to find it. */
-static PyObject *zone_of(const rb_source *s, const rb_node *node)
+static inline PyObject *zone_of(const rb_source *s, const rb_node *node)
 {
-    if (!node->zone)
-        return s->zone;
-    return PyUnicode_CompareWithASCIIString(node->zone, "UTC") ? node->tz : PyDateTime_TimeZone_UTC;
+    return node->utc ? PyDateTime_TimeZone_UTC : node->zone ? node->tz : s->zone;
 }
 
-/* The first value of a column with a zone, which brings the zone. */
-static PyObject *RB_COLD first_moment(rb_source *s, const rb_node *node)
+static PyObject *moment_of(rb_source *s, const rb_node *node, int64_t ticks)
 {
-    PyObject *moment = rb_read_reference(s, node);
-    if (moment && !node->tz && PyDateTime_CheckExact(moment) && PyDateTime_DATE_GET_TZINFO(moment) != Py_None)
-        ((rb_node *)node)->tz = Py_NewRef(PyDateTime_DATE_GET_TZINFO(moment)); /* once: others may be using it */
-    return moment;
-}
-
-static PyObject *read_moment(rb_source *s, const rb_node *node, unsigned width)
-{
-    PyObject *zone = s->moments == RB_MOMENTS_TICKS ? Py_None : zone_of(s, node);
-    if (RB_UNLIKELY(!zone))
-        return first_moment(s, node);
-    int64_t ticks = width == 4 ? (int64_t)take_word(s, 4) : take_signed(s, 8), part, rest;
-    if (zone == Py_None)
+    int64_t part, rest;
+    if (s->moments == RB_MOMENTS_TICKS)
         return PyLong_FromLongLong(ticks);
+    PyObject *zone = zone_of(s, node);
+    if (RB_UNLIKELY(!zone))
+        return NULL;
     int64_t seconds = floor_div(ticks, node->ticks, &part), days = floor_div(seconds, DAY, &rest);
     int micros, whole = micros_of(node, part, &micros);
     if (days <= -EPOCH_DAY || days > LAST_DAY - EPOCH_DAY || (!whole && s->moments == RB_MOMENTS_EXACT))
@@ -246,9 +231,9 @@ static PyObject *read_moment(rb_source *s, const rb_node *node, unsigned width)
     return moment || PyErr_Occurred() ? moment : PyLong_FromLongLong(ticks);
 }
 
-static PyObject *read_time(rb_source *s, const rb_node *node, unsigned width)
+static PyObject *time_of(rb_source *s, const rb_node *node, int64_t ticks)
 {
-    int64_t ticks = take_signed(s, width), part, rest;
+    int64_t part, rest;
     int64_t seconds = floor_div(ticks, node->ticks, &part), days = floor_div(seconds, DAY, &rest);
     int micros, whole = micros_of(node, part, &micros);
     if (s->moments == RB_MOMENTS_TICKS || (!whole && s->moments == RB_MOMENTS_EXACT) || days > MOST_DELTA ||
@@ -260,10 +245,10 @@ static PyObject *read_time(rb_source *s, const rb_node *node, unsigned width)
 /* --- objects ---------------------------------------------------------------------------------------------- */
 
 /* A UUID is not to be changed, but has to be made: as its own unpickling does it. */
-static PyObject *read_uuid(rb_source *s)
+static PyObject *uuid_at(const uint8_t *p)
 {
     uint64_t words[2];
-    memcpy(words, s->p, 16);
+    memcpy(words, p, 16);
     uint64_t number[2] = {words[1], words[0]};
     PyTypeObject *type = (PyTypeObject *)rb_py.uuid;
     PyObject *value = _PyLong_FromByteArray((const unsigned char *)number, 16, 1, 0);
@@ -272,91 +257,101 @@ static PyObject *read_uuid(rb_source *s)
                  PyObject_GenericSetAttr(made, rb_read.s_is_safe, rb_read.safe)))
         Py_CLEAR(made);
     Py_XDECREF(value);
-    s->p += 16;
     return made;
 }
 
-static PyObject *read_address(rb_source *s, PyObject *type, PyObject *argument)
+static PyObject *address_of(PyObject *type, PyObject *argument)
 {
     PyObject *address = argument ? PyObject_CallOneArg(type, argument) : NULL;
     Py_XDECREF(argument);
     return address;
 }
 
-static PyObject *label_of(rb_source *s, const rb_node *node)
+static PyObject *label_of(rb_source *s, const rb_node *node, int64_t number)
 {
-    uint64_t word = 0;
-    unsigned width = rb_op_width[node->op], rest = 64 - 8 * width;
-    memcpy(&word, s->p, width);
     PyObject *labels = PyDict_GetItemWithError(s->labels, node->py); /* the reference makes it with the first */
-    PyObject *number = labels ? PyLong_FromLongLong((int64_t)(word << rest) >> rest) : NULL;
-    PyObject *label = number ? PyDict_GetItemWithError(labels, number) : NULL;
-    Py_XDECREF(number);
-    if (!label)
-        return PyErr_Occurred() ? NULL : rb_read_reference(s, node);
-    s->p += width;
-    return Py_NewRef(label);
+    PyObject *key = labels ? PyLong_FromLongLong(number) : NULL;
+    PyObject *label = key ? PyDict_GetItemWithError(labels, key) : NULL;
+    Py_XDECREF(key);
+    return Py_XNewRef(label);
 }
 
 /* --- by opcode ---------------------------------------------------------------------------------------------- */
 
-/* A value of fixed width, which is at hand. */
-static PyObject *read_fixed(rb_source *s, const rb_node *node)
+/* The value of fixed width at `p`; NULL without an error where it is the reference's to read. */
+static RB_INLINE PyObject *fixed_at(rb_source *s, const rb_node *node, const uint8_t *p)
 {
     switch (node->op) {
     case RB_OP_BOOL:
-        return PyBool_FromLong(take_word(s, 1) != 0);
+        return PyBool_FromLong(*p != 0);
     case RB_OP_INT8:
-        return PyLong_FromLong((long)take_signed(s, 1));
+        return PyLong_FromLong((long)signed_at(p, 1));
     case RB_OP_INT16:
-        return PyLong_FromLong((long)take_signed(s, 2));
+        return PyLong_FromLong((long)signed_at(p, 2));
     case RB_OP_INT32:
-        return PyLong_FromLong((long)take_signed(s, 4));
+        return PyLong_FromLong((long)signed_at(p, 4));
     case RB_OP_INT64:
     case RB_OP_INTERVAL:
-        return PyLong_FromLongLong(take_signed(s, 8));
+        return PyLong_FromLongLong(signed_at(p, 8));
     case RB_OP_UINT8:
-        return PyLong_FromLong((long)take_word(s, 1));
+        return PyLong_FromLong((long)word_at(p, 1));
     case RB_OP_UINT16:
-        return PyLong_FromLong((long)take_word(s, 2));
+        return PyLong_FromLong((long)word_at(p, 2));
     case RB_OP_UINT32:
-        return PyLong_FromUnsignedLongLong(take_word(s, 4));
+        return PyLong_FromUnsignedLongLong(word_at(p, 4));
     case RB_OP_UINT64:
-        return PyLong_FromUnsignedLongLong(take_word(s, 8));
+        return PyLong_FromUnsignedLongLong(word_at(p, 8));
+    case RB_OP_INT128:
+    case RB_OP_INT256:
+        return _PyLong_FromByteArray(p, rb_op_width[node->op], 1, 1);
+    case RB_OP_UINT128:
+    case RB_OP_UINT256:
+        return _PyLong_FromByteArray(p, rb_op_width[node->op], 1, 0);
     case RB_OP_FLOAT32:
-        return read_float32(s);
+        return float32_at(p);
     case RB_OP_FLOAT64:
-        return read_float64(s);
+        return float64_at(p);
     case RB_OP_BFLOAT16:
-        return read_bfloat16(s);
+        return bfloat16_at(p);
     case RB_OP_DECIMAL32:
+        return decimal_of(node, signed_at(p, 4));
     case RB_OP_DECIMAL64:
-        return read_decimal(s, node);
+        return decimal_of(node, signed_at(p, 8));
     case RB_OP_DATE:
-        return date_of((int64_t)take_word(s, 2));
+        return date_of((int64_t)word_at(p, 2));
     case RB_OP_DATE32:
-        return date_of(take_signed(s, 4));
+        return date_of(signed_at(p, 4));
     case RB_OP_DATETIME:
-        return read_moment(s, node, 4);
+        return moment_of(s, node, (int64_t)word_at(p, 4));
     case RB_OP_DATETIME64:
-        return read_moment(s, node, 8);
+        return moment_of(s, node, signed_at(p, 8));
     case RB_OP_TIME:
-        return read_time(s, node, 4);
+        return time_of(s, node, signed_at(p, 4));
     case RB_OP_TIME64:
-        return read_time(s, node, 8);
+        return time_of(s, node, signed_at(p, 8));
     case RB_OP_UUID:
-        return read_uuid(s);
+        return uuid_at(p);
     case RB_OP_IPV4:
-        return read_address(s, rb_read.ipv4, PyLong_FromUnsignedLongLong(take_word(s, 4)));
+        return address_of(rb_read.ipv4, PyLong_FromUnsignedLongLong(word_at(p, 4)));
     case RB_OP_IPV6:
-        s->p += 16;
-        return read_address(s, rb_read.ipv6, PyBytes_FromStringAndSize((const char *)s->p - 16, 16));
+        return address_of(rb_read.ipv6, PyBytes_FromStringAndSize((const char *)p, 16));
     case RB_OP_ENUM8:
+        return label_of(s, node, signed_at(p, 1));
     case RB_OP_ENUM16:
-        return label_of(s, node);
+        return label_of(s, node, signed_at(p, 2));
     default:
-        return rb_read_reference(s, node);
+        return NULL;
     }
+}
+
+/* What the reference reads here.  The first value of a column with a zone brings the zone. */
+static PyObject *RB_COLD read_rare(rb_source *s, const rb_node *node)
+{
+    PyObject *value = rb_read_reference(s, node);
+    if (value && node->zone && !node->tz && PyDateTime_CheckExact(value) &&
+        PyDateTime_DATE_GET_TZINFO(value) != Py_None)
+        ((rb_node *)node)->tz = Py_NewRef(PyDateTime_DATE_GET_TZINFO(value)); /* once: others may be using it */
+    return value;
 }
 
 int rb_scalar_init(void)
@@ -373,7 +368,56 @@ PyObject *rb_read_scalar(rb_source *s, const rb_node *node)
     if (node->op == RB_OP_FIXED_STRING)
         return read_fixed_string(s, node);
     unsigned width = rb_op_width[node->op];
-    if (RB_UNLIKELY(!width || !rb_has(s, width)))
-        return rb_read_reference(s, node);
-    return read_fixed(s, node);
+    PyObject *value = RB_LIKELY(width && rb_has(s, width)) ? fixed_at(s, node, s->p) : NULL;
+    if (RB_UNLIKELY(!value))
+        return read_rare(s, node);
+    s->p += width;
+    return value;
+}
+
+/* --- values whose bytes are at hand ----------------------------------------------------------------------------- */
+
+/* Whether any bytes are a value of the type, which takes no code of others to make: it can be made later. */
+int rb_is_certain(const rb_source *s, const rb_node *node)
+{
+    switch (node->op) {
+    case RB_OP_STRING:
+        return !s->strict;
+    case RB_OP_DATETIME:
+    case RB_OP_DATETIME64:
+        return s->moments == RB_MOMENTS_TICKS || zone_of(s, node) == PyDateTime_TimeZone_UTC;
+    case RB_OP_FIXED_STRING:
+        return 1;
+    case RB_OP_ENUM8:
+    case RB_OP_ENUM16:
+    case RB_OP_DECIMAL128:
+    case RB_OP_DECIMAL256:
+        return 0;
+    default:
+        return rb_op_width[node->op] != 0 && node->op != RB_OP_NOTHING;
+    }
+}
+
+/* The value of a certain type at `p`, but for a String. */
+PyObject *rb_certain_at(rb_source *s, const rb_node *node, const uint8_t *p)
+{
+    if (RB_UNLIKELY(node->op == RB_OP_FIXED_STRING))
+        return PyBytes_FromStringAndSize((const char *)p, node->size);
+    return fixed_at(s, node, p);
+}
+
+/* The String at `p` whose length has `length` bytes.  What is not UTF-8 the reference reads, there. */
+PyObject *rb_text_at(rb_source *s, const rb_node *node, const uint8_t *p, unsigned length, size_t size)
+{
+    PyObject *text = rb_new_text(p + length, size);
+    if (RB_LIKELY(text || PyErr_Occurred()))
+        return text;
+    const uint8_t *start = s->start, *here = s->p, *end = s->end;
+    s->start = s->p = p;
+    s->end = p + length + size;
+    text = rb_read_reference(s, node);
+    s->start = start;
+    s->p = here;
+    s->end = end;
+    return text;
 }

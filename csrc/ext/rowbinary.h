@@ -56,6 +56,7 @@ struct rb_node {
     const rb_node **children;
     PyObject *py;        /* the Node; borrowed, it owns this struct */
     PyObject *zone;      /* time zone name or NULL; strong */
+    int utc;             /* that is its name */
     PyObject *tz;        /* the zone itself, once a value was read; strong */
     PyObject *labels;    /* Enum: dict label -> number; strong */
     uint64_t serial;     /* no other node has had it */

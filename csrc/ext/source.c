@@ -149,9 +149,22 @@ static PyObject *source_data(rb_source *s, PyObject *args)
     return rb_read_column(s, column, count);
 }
 
-static PyObject *source_tuples(PyObject *type, PyObject *columns)
+static PyObject *source_kept(rb_source *s, PyObject *args)
 {
-    return rb_rows_of(columns);
+    PyObject *column;
+    Py_ssize_t count;
+    if (!PyArg_ParseTuple(args, "On", &column, &count) || !is_made(s))
+        return NULL;
+    return rb_read_cells(s, column, count);
+}
+
+static PyObject *source_tuples(rb_source *s, PyObject *args)
+{
+    PyObject *columns;
+    Py_ssize_t count;
+    if (!PyArg_ParseTuple(args, "On", &columns, &count) || !is_made(s))
+        return NULL;
+    return rb_rows_of(s, columns, count);
 }
 
 /* The value of a column of the block that value `index` of the innermost column belongs to. */
@@ -238,12 +251,14 @@ static int read_rules(rb_source *s)
     PyObject *moments = PyObject_GetAttrString(s->rules, "moments"), *json = PyObject_GetAttrString(s->rules, "json");
     PyObject *invalid = PyObject_GetAttrString(s->rules, "invalid_utf8");
     s->zone = PyObject_GetAttrString(s->rules, "zone");
-    int failed = !moments || !json || !invalid || !s->zone || !PyUnicode_Check(moments) || !PyUnicode_Check(json);
+    int failed = !moments || !json || !invalid || !s->zone || !PyUnicode_Check(moments) || !PyUnicode_Check(json) ||
+                 !PyUnicode_Check(invalid);
     if (!failed) {
         s->moments = !PyUnicode_CompareWithASCIIString(moments, "exact")   ? RB_MOMENTS_EXACT
                      : !PyUnicode_CompareWithASCIIString(moments, "ticks") ? RB_MOMENTS_TICKS
                                                                            : RB_MOMENTS_DATETIME;
         s->flat = !PyUnicode_CompareWithASCIIString(json, "paths");
+        s->strict = !PyUnicode_CompareWithASCIIString(invalid, "error");
     }
     Py_XDECREF(moments);
     Py_XDECREF(json);
@@ -340,7 +355,8 @@ static PyMethodDef methods[] = {
     {"ensure", (PyCFunction)source_ensure, METH_O, "Whether so many more bytes follow; waits for them."},
     {"data", (PyCFunction)source_data, METH_VARARGS, "The values of a column whose prefix was read."},
     {"outer", (PyCFunction)source_outer, METH_O, "The value of a block's column that an inner one belongs to."},
-    {"tuples", source_tuples, METH_O | METH_STATIC, "The rows of columns of one length."},
+    {"kept", (PyCFunction)source_kept, METH_VARARGS, "The same, for tuples."},
+    {"tuples", (PyCFunction)source_tuples, METH_VARARGS, "The rows of columns, so many."},
     {"rows", (PyCFunction)source_rows, METH_VARARGS, "The next rows of these columns, so many at most."},
     {NULL}};
 

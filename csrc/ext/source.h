@@ -35,7 +35,8 @@ typedef struct {
     int may_rewind;                 /* there are rows to be handed out before more bytes are waited for */
     /* rules */
     PyObject *rules, *zone;
-    int moments, flat, strict;      /* documents as paths; invalid UTF-8 is the reference's to judge */
+    int moments, flat;              /* documents as paths */
+    int strict;                     /* invalid UTF-8 is an error */
     /* where it is, for errors */
     Py_ssize_t row;                 /* -1 is none */
     Py_ssize_t cell;                /* the column's place in `names`; -1: it is `column` */
@@ -83,23 +84,30 @@ static inline int rb_has(rb_source *s, size_t count)
     return RB_LIKELY((size_t)(s->end - s->p) >= count) || rb_pull(s, count);
 }
 
-/* A varint that is at hand: its bytes, or 0.  It is not taken. */
-static inline unsigned rb_peek_varint(const rb_source *s, uint64_t *number)
+#define RB_VARINT_READ 9 /* bytes of the longest one that is read here: ten are the reference's */
+
+/* The varint at `p`: its bytes, or 0 where `left` bytes do not hold it. */
+static inline unsigned rb_varint_at(const uint8_t *p, size_t left, uint64_t *number)
 {
-    size_t left = (size_t)(s->end - s->p);
-    if (RB_LIKELY(left && s->p[0] < 0x80)) {
-        *number = s->p[0];
+    if (RB_LIKELY(left && p[0] < 0x80)) {
+        *number = p[0];
         return 1;
     }
     uint64_t found = 0;
-    for (unsigned i = 0; i < left && i < 9; i++) { /* ten bytes are the reference's */
-        found |= (uint64_t)(s->p[i] & 0x7F) << (7 * i);
-        if (s->p[i] < 0x80) {
+    for (unsigned i = 0; i < left && i < RB_VARINT_READ; i++) {
+        found |= (uint64_t)(p[i] & 0x7F) << (7 * i);
+        if (p[i] < 0x80) {
             *number = found;
             return i + 1;
         }
     }
     return 0;
+}
+
+/* A varint that is at hand: its bytes, or 0.  It is not taken. */
+static inline unsigned rb_peek_varint(const rb_source *s, uint64_t *number)
+{
+    return rb_varint_at(s->p, (size_t)(s->end - s->p), number);
 }
 
 /* Whether the collector has to know of a container with this in it.  It would find out by itself, but not before
@@ -121,8 +129,11 @@ PyObject *rb_end_map(const rb_node *node, PyObject *map, Py_ssize_t count);
 
 /* read_scalar.c */
 int rb_scalar_init(void);
-PyObject *rb_new_text(rb_source *s, const uint8_t *text, size_t size);
+PyObject *rb_new_text(const uint8_t *text, size_t size);
 PyObject *rb_read_scalar(rb_source *s, const rb_node *node);
+int rb_is_certain(const rb_source *s, const rb_node *node);
+PyObject *rb_certain_at(rb_source *s, const rb_node *node, const uint8_t *p);
+PyObject *rb_text_at(rb_source *s, const rb_node *node, const uint8_t *p, unsigned length, size_t size);
 PyObject *rb_read_text(rb_source *s);
 
 /* read_dynamic.c */
@@ -132,19 +143,24 @@ void rb_tags_free(rb_tags *tags);
 /* read_json.c */
 PyObject *rb_read_json(rb_source *s, const rb_node *node);
 void rb_documents_free(rb_documents *documents);
-rb_documents *rb_documents_of(rb_source *s);
-void rb_document_begin(rb_documents *d);
+rb_documents *rb_documents_new(void);
 uint32_t rb_document_path(rb_documents *d, PyObject *text);
+uint32_t rb_document_read(rb_source *s, rb_documents *d);
+PyObject *rb_document_text(const rb_documents *d, uint32_t place);
+int rb_document_straight(const rb_source *s, rb_documents *d);
+int rb_document_begin(rb_documents *d, int straight);
+int rb_document_mark(rb_documents *d, uint32_t place);
 int rb_document_has(const rb_documents *d, uint32_t place);
 int rb_document_put(rb_documents *d, uint32_t place, PyObject *value);
 PyObject *rb_document_end(rb_source *s, rb_documents *d);
 void rb_document_drop(rb_documents *d);
 
-/* read_columns.c */
+/* read_blocks.c */
 PyObject *rb_read_column(rb_source *s, PyObject *column, Py_ssize_t count);
+PyObject *rb_read_cells(rb_source *s, PyObject *column, Py_ssize_t count);
+PyObject *rb_rows_of(rb_source *s, PyObject *columns, Py_ssize_t count);
 
 /* read_rows.c */
 PyObject *rb_read_rows(rb_source *s, PyObject *columns, Py_ssize_t most);
-PyObject *rb_rows_of(PyObject *columns);
 
 #endif
