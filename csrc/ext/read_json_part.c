@@ -1,6 +1,9 @@
 /* JSON columns: the values of each path lie together, and documents are put together row by row. */
 #include "parts.h"
 
+#define STRIP 32    /* documents whose values are made at a time: few enough to stay in the cache */
+#define CELLS 2048  /* values of these, at most */
+
 /* What has been read of one, beside the values of its paths. */
 struct rb_json_data {
     rb_documents *documents;
@@ -9,6 +12,8 @@ struct rb_json_data {
     uint32_t *places;        /* in the documents' table: of the columns' paths, */
     uint32_t *shared_places; /* and of those in shared data */
     rb_part shared;          /* the values there */
+    PyObject **values;       /* room for those in the columns of `strip` documents */
+    Py_ssize_t strip;
 };
 
 void rb_json_data_free(rb_json_data *json)
@@ -18,6 +23,7 @@ void rb_json_data_free(rb_json_data *json)
     rb_documents_free(json->documents);
     PyMem_Free(json->places);
     PyMem_Free(json->shared_places);
+    PyMem_Free(json->values);
     rb_part_forget(&json->shared);
     PyMem_Free(json);
 }
@@ -31,8 +37,10 @@ static int new_json(rb_part *part)
         json->shared.shape = RB_PART_SHARED;
         json->documents = rb_documents_new();
         json->places = PyMem_Calloc((size_t)part->count + 1, sizeof *json->places);
+        json->strip = part->count > CELLS ? 1 : part->count * STRIP > CELLS ? CELLS / part->count : STRIP;
+        json->values = PyMem_Calloc((size_t)(part->count * json->strip) + 1, sizeof *json->values);
     }
-    if (!json || !json->documents || !json->places) {
+    if (!json || !json->documents || !json->places || !json->values) {
         PyErr_NoMemory();
         return -1;
     }
@@ -119,21 +127,14 @@ int rb_read_json_part(rb_source *s, rb_part *part, Py_ssize_t count)
 
 /* --- taking --------------------------------------------------------------------------------------------------- */
 
-/* What the next document has in the columns.  An untyped path that is NULL is absent. */
-static int put_columns(rb_source *s, const rb_part *part)
+/* What a document has in the columns, from values that lie `stride` apart; takes them.  An untyped path that is
+ * NULL is absent. */
+static int put_columns(const rb_part *part, PyObject **values, Py_ssize_t stride)
 {
     const rb_json_data *json = part->json;
-    for (Py_ssize_t i = 0; i < part->count; i++) {
-        rb_part *child = part->children[i];
-        PyObject *value;
-        if (i >= part->typed) {
-            uint8_t number = *child->p++;
-            if (number == RB_NO_MEMBER)
-                continue;
-            child = child->children[number];
-        }
-        if (rb_part_take(s, child, &value, 1))
-            return -1;
+    for (Py_ssize_t i = 0; i < part->count; i++, values += stride) {
+        PyObject *value = *values;
+        *values = NULL;
         if (i >= part->typed && value == Py_None)
             Py_DECREF(value);
         else if (rb_document_put(json->documents, json->places[i], value))
@@ -142,11 +143,12 @@ static int put_columns(rb_source *s, const rb_part *part)
     return 0;
 }
 
-/* What document `row` has in shared data, from `start` to `end`. */
-static int put_shared(rb_source *s, const rb_part *part, Py_ssize_t row, Py_ssize_t start, Py_ssize_t end)
+/* What document `row` has in shared data. */
+static int put_shared(rb_source *s, const rb_part *part, Py_ssize_t row)
 {
     rb_json_data *json = part->json;
-    for (Py_ssize_t i = start; i < end; i++) {
+    uint64_t end = part->ends[row];
+    for (uint64_t i = row ? part->ends[row - 1] : 0; i < end; i++) {
         PyObject *value;
         uint32_t place = json->shared_places[i];
         if (RB_UNLIKELY(rb_document_has(json->documents, place))) {
@@ -164,23 +166,37 @@ static int put_shared(rb_source *s, const rb_part *part, Py_ssize_t row, Py_ssiz
     return 0;
 }
 
-static PyObject *take_document(rb_source *s, const rb_part *part, Py_ssize_t row)
+static PyObject *take_document(rb_source *s, const rb_part *part, PyObject **values, Py_ssize_t stride, Py_ssize_t row)
 {
     rb_documents *d = part->json->documents;
-    Py_ssize_t start = row ? (Py_ssize_t)part->ends[row - 1] : 0, end = (Py_ssize_t)part->ends[row];
-    int failed = rb_document_begin(d, part->json->straight) || put_columns(s, part) ||
-                 put_shared(s, part, row, start, end);
+    int failed = rb_document_begin(d, part->json->straight) || put_columns(part, values, stride) ||
+                 put_shared(s, part, row);
     PyObject *document = failed ? NULL : rb_document_end(s, d);
     rb_document_drop(d);
     return document;
 }
 
+/* The next `count` documents, from `row` on: path by path the values of all, then one by one. */
+static int take_strip(rb_source *s, const rb_part *part, PyObject **out, Py_ssize_t count, Py_ssize_t row)
+{
+    PyObject **values = part->json->values;
+    memset(values, 0, (size_t)(part->count * count) * sizeof *values);
+    int failed = 0;
+    for (Py_ssize_t i = 0; !failed && i < part->count; i++)
+        failed = rb_part_take(s, part->children[i], values + i * count, count);
+    for (Py_ssize_t i = 0; !failed && i < count; i++)
+        if (!(out[i] = take_document(s, part, values + i, count, row + i)))
+            failed = rb_drop(out, i);
+    return failed ? rb_drop(values, part->count * count) : 0;
+}
+
 int rb_take_documents(rb_source *s, rb_part *part, PyObject **out, Py_ssize_t count)
 {
     int level = s->level, failed = 0;
+    Py_ssize_t strip = part->json->strip;
     s->level = part->json->level;
-    for (Py_ssize_t i = 0; !failed && i < count; i++)
-        if (!(out[i] = take_document(s, part, part->at + i)))
+    for (Py_ssize_t i = 0; !failed && i < count; i += strip)
+        if (take_strip(s, part, out + i, count - i < strip ? count - i : strip, part->at + i))
             failed = rb_drop(out, i);
     s->level = level;
     return failed;
