@@ -5,11 +5,12 @@
 
 /* --- bytes ---------------------------------------------------------------------------------------------- */
 
-static void set_piece(rb_source *s, PyObject *piece, size_t size)
+static void set_piece(rb_source *s, PyObject *piece, size_t size, size_t room)
 {
     s->base += (uint64_t)(s->p - s->start);
     s->start = s->p = (const uint8_t *)PyBytes_AS_STRING(piece);
     s->end = s->start + size;
+    s->room = room;
     Py_XSETREF(s->piece, piece);
     s->pieces++;
 }
@@ -35,32 +36,31 @@ static PyObject *next_chunk(rb_source *s)
 }
 
 /* What is left, in a piece with room for more. */
-static PyObject *roomy(const rb_source *s, size_t *room)
+static PyObject *roomy(const rb_source *s, size_t room)
 {
     size_t left = (size_t)(s->end - s->p);
-    PyObject *piece = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)*room);
+    PyObject *piece = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)room);
     if (piece && left)
         memcpy(PyBytes_AS_STRING(piece), s->p, left);
     return piece;
 }
 
-/* Put `chunk` behind what is left.  Room grows by doubling: many small chunks of a long value cost no more
- * than they are. */
-static int append(rb_source *s, PyObject *chunk, size_t *room, size_t wanted)
+/* Put `chunk` behind what is left.  Room grows by doubling: many small chunks of a long value, or of a column that
+ * is kept, cost no more than they are.  What others keep of the piece does not change. */
+static int append(rb_source *s, PyObject *chunk, size_t wanted)
 {
     size_t left = (size_t)(s->end - s->p), size = (size_t)PyBytes_GET_SIZE(chunk);
     size_t used = (size_t)(s->end - s->start);
     if (!left) {
-        set_piece(s, Py_NewRef(chunk), size);
-        *room = 0; /* the chunk is not ours to write into */
+        set_piece(s, Py_NewRef(chunk), size, 0); /* the chunk is not ours to write into */
         return 0;
     }
-    if (used + size > *room) {
-        *room = left + size < wanted ? 2 * (left + size) : left + size;
+    if (used + size > s->room) {
+        size_t room = left > size || left + size < wanted ? 2 * (left + size) : left + size;
         PyObject *piece = roomy(s, room);
         if (!piece)
             return -1;
-        set_piece(s, piece, left);
+        set_piece(s, piece, left, room);
     }
     memcpy(PyBytes_AS_STRING(s->piece) + (s->end - s->start), PyBytes_AS_STRING(chunk), size);
     s->end += size;
@@ -70,7 +70,6 @@ static int append(rb_source *s, PyObject *chunk, size_t *room, size_t wanted)
 /* Wait until `count` bytes are at hand: 1; 0 when they do not come, maybe with an error. */
 int rb_pull(rb_source *s, size_t count)
 {
-    size_t room = 0;
     if (!s->chunks || PyErr_Occurred())
         return 0;
     if (s->may_rewind) {
@@ -88,7 +87,7 @@ int rb_pull(rb_source *s, size_t count)
                 Py_CLEAR(s->chunks);
             return 0;
         }
-        int failed = append(s, chunk, &room, count);
+        int failed = append(s, chunk, count);
         Py_DECREF(chunk);
         if (failed)
             return 0;

@@ -29,6 +29,7 @@ typedef struct {
     const uint8_t *start, *p, *end; /* the piece at hand, and what of it was not read yet */
     uint64_t base;                  /* bytes before the piece */
     PyObject *piece;                /* bytes */
+    size_t room;                    /* bytes that it can have, where it was made here; else 0 */
     uint64_t pieces;                /* counts them: the same chunk can come again */
     PyObject *chunks;               /* an iterator; NULL when there is no more */
     int pulling;
