@@ -33,7 +33,7 @@ class Blocks:
     """The blocks of a body.
 
     Blocks name their columns, in any order.  Where the schema is known, a column that a block does not have
-    is one that the server is to compute: its values are ``DEFAULT``.  Columns are lists; with `cells` they are
+    is one that the server is to compute: its values are ``DEFAULT``.  Columns are lists, or, with `cells`,
     what ``cursor.tuples`` makes rows of.
 
     Attributes:

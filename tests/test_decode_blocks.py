@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from decode_cases import block, column, decode, number, outcome, refuse
 
 import rowbinary
 from rowbinary import DEFAULT, decode_rows, encode_rows, iter_decode
+from rowbinary._cursor import EXACT
 from rowbinary._options import MAX_TYPE_DEPTH
 from rowbinary._read import MAX_LEVELS
 from rowbinary._varint import string, varint
@@ -296,3 +298,72 @@ def test_moments_in_blocks() -> None:
     zone = dt.timezone(dt.timedelta(hours=1))
     ((one, two, three, four),) = decode(columns, body, zone=zone, **NATIVE)
     assert [at.tzinfo for at in (one, two["t"], three, four["t"])] == [zone] * 4
+
+
+# --- values that are made with their rows -------------------------------------------------------------------
+
+
+LATE = ("z", "Int64", b"\0")  # too short for a row
+DYNAMIC = number(1) + b"\0\1\5Int64" + number(0)
+TWICE = number(0) + b"\0\1\1p" + DYNAMIC + b"\0" + number(7, 1) + b"\1p\2\x15\0"
+
+
+@pytest.mark.parametrize(
+    ("type_text", "data", "reason"),
+    [
+        ("String", b"\1\xff", "not UTF-8"),
+        ("Enum8('a' = 1)", b"\2", "no number of"),
+        ("Nullable(UInt8)", b"\2\0", "NULL flag is 2"),
+        ("LowCardinality(String)", number(1, 0x600, 1) + b"\1x" + number(1) + b"\1", "key 1 of a dictionary"),
+        ("Variant(String, UInt8)", number(0) + b"\2", "member 2 of"),
+        ("Array(UInt8)", number((1 << 30) + 1), "an array that ends at"),
+        ("JSON", TWICE, "path 'p' twice"),
+    ],
+)
+def test_the_first_error_is_that_of_the_first_column(type_text: str, data: bytes, reason: str) -> None:
+    """Whatever is wrong behind it, and also where no more chunks come."""
+    body = block(("a", "Int64", number(5)), ("b", type_text, data), LATE)
+    error = refuse(body, reason, None, invalid_utf8="error", **NATIVE)
+    assert (error.row, error.column) == (0, "b")
+    before = body[: len(body) - len(block(LATE)) + 2]
+    for impl in ("c", "python"):
+        with pytest.raises(rowbinary.DecodeError, match=reason):
+            list(iter_decode(None, _broken(before), invalid_utf8="error", implementation=impl, **NATIVE))
+
+
+def _broken(body: bytes) -> Iterator[bytes]:
+    yield from (body[:-1], body[-1:])
+    raise OSError("the connection is gone")
+
+
+def test_a_key_is_refused_before_others_come() -> None:
+    data = number(1, 0x600, 1) + b"\1x" + number(100) + b"\1"
+    body = block(("a", "LowCardinality(String)", data), rows=100)
+    for impl in ("c", "python"):
+        with pytest.raises(rowbinary.DecodeError, match="key 1 of a dictionary of 1 entries") as caught:
+            list(iter_decode(None, _broken(body), implementation=impl, **NATIVE))
+        assert (caught.value.row, caught.value.column) == (0, "a")
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000, 1 << 20])
+def test_columns_of_many_chunks(size: int) -> None:
+    """Bytes are kept until the rows are there, also of columns that are longer than chunks."""
+    columns = [("s", "String"), ("i", "Int32"), ("n", "Nullable(String)"), ("l", "LowCardinality(String)")]
+    rows = [("x" * (i % 300), i, None if i % 3 else f"é{i}", str(i % 5)) for i in range(3000)]
+    body = encode_rows(columns, rows, format="Native")
+    chunks = [body[at : at + size] for at in range(0, len(body), size)]
+    assert list(iter_decode(columns, chunks, implementation="c", **NATIVE)) == rows
+
+
+def test_cells_become_rows_once() -> None:
+    fast = pytest.importorskip("rowbinary._fast_cursor").FastCursor
+    cursor = fast(number(1, 2), None, EXACT)
+    cells = cursor.cells(rowbinary.Schema([("a", "Int64")]).plan.nodes[0], 2)
+    with pytest.raises(ValueError, match="of one length"):
+        cursor.tuples([cells, [1]], 2)
+    with pytest.raises(ValueError, match="of one length"):
+        cursor.tuples([cells], 2)
+    cells = fast(number(1, 2), None, EXACT).cells(rowbinary.Schema([("a", "Int64")]).plan.nodes[0], 2)
+    assert cursor.tuples([cells, [3, 4]], 2) == [(1, 3), (2, 4)]
+    with pytest.raises(ValueError, match="of one length"):
+        cursor.tuples([cells], 2)

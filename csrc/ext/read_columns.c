@@ -236,12 +236,15 @@ static int read_entries(rb_source *s, const rb_part *part, Py_ssize_t size)
     return list ? 0 : -1;
 }
 
-/* Whether all of `count` keys at `p` are less than `size`. */
-static int are_keys(const uint8_t *p, Py_ssize_t width, Py_ssize_t count, Py_ssize_t size)
+/* Whether `count` keys follow, all less than `size`: looked at as they come. */
+static int are_keys(rb_source *s, size_t width, Py_ssize_t count, Py_ssize_t size)
 {
-    for (Py_ssize_t i = 0; i < count; i++, p += width) {
+    size_t done = 0;
+    for (Py_ssize_t i = 0; i < count; i++, done += width) {
         uint64_t key = 0;
-        memcpy(&key, p, (size_t)width);
+        if (RB_UNLIKELY(!has_more(s, done, (size_t)(s->end - s->p) - done, width)))
+            return 0;
+        memcpy(&key, s->p + done, width);
         if (RB_UNLIKELY(key >= (uint64_t)size))
             return 0;
     }
@@ -278,7 +281,7 @@ static int read_dictionary(rb_source *s, rb_part *part, Py_ssize_t count)
     Py_XDECREF(done);
     if (!done)
         return -1;
-    if (!rb_has(s, (size_t)(width * count)) || !are_keys(s->p, width, count, size))
+    if (!are_keys(s, (size_t)width, count, size))
         return PyErr_Occurred() ? -1 : fail_key(s, width, size);
     keep(s, part, (size_t)(width * count), (size_t)width);
     return 0;

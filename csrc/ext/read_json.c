@@ -433,7 +433,8 @@ PyObject *rb_document_end(rb_source *s, rb_documents *d)
     d->whole = NULL;
     if (!document || !d->flat || s->flat)
         return document;
-    PyObject *arguments[] = {(PyObject *)s, document}, *nested = PyObject_Vectorcall(rb_read.document, arguments, 2, NULL);
+    PyObject *arguments[] = {(PyObject *)s, document};
+    PyObject *nested = PyObject_Vectorcall(rb_read.document, arguments, 2, NULL);
     Py_DECREF(document);
     return nested;
 }
