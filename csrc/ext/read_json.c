@@ -201,7 +201,7 @@ static uint32_t path_at(rb_documents *d, const uint8_t *name, size_t size, int i
 
 /* The path that comes next, taken from the cursor; NO_PATH for one that is the reference's to read, or with an
  * error. */
-static uint32_t next_path(rb_source *s, rb_documents *d)
+static RB_INLINE uint32_t next_path(rb_source *s, rb_documents *d)
 {
     uint64_t size;
     unsigned length = rb_peek_varint(s, &size);
@@ -269,7 +269,7 @@ static inline int find_typed(const rb_node *node, path *p, const rb_documents *d
     return p->typed != NULL;
 }
 
-static int append_entry(rb_documents *d, uint32_t index, PyObject *value)
+static RB_INLINE int append_entry(rb_documents *d, uint32_t index, PyObject *value)
 {
     if (d->entries_count == d->entries_room) {
         size_t room = 2 * d->entries_room + 32;
@@ -299,12 +299,13 @@ static int RB_COLD fail_twice(rb_source *s, PyObject *text, uint64_t start)
 static int read_entry(rb_source *s, rb_documents *d, const rb_node *node)
 {
     uint64_t start = rb_offset(s);
-    uint32_t index = rb_document_read(s, d);
-    if (RB_UNLIKELY(index == NO_PATH))
+    uint32_t index = next_path(s, d);
+    if (RB_UNLIKELY(index == NO_PATH) && (index = new_path(s, d)) == NO_PATH)
         return -1;
     path *p = &d->paths[index];
-    if (RB_UNLIKELY(rb_document_mark(d, index)))
+    if (RB_UNLIKELY(p->seen == d->document))
         return fail_twice(s, p->text, start);
+    p->seen = d->document;
     int is_typed = node->typed_count && PyUnicode_Check(p->text) && find_typed(node, p, d);
     PyObject *value = is_typed ? rb_read_value(s, p->typed) : rb_read_dynamic(s);
     if (RB_UNLIKELY(!value))
@@ -313,7 +314,8 @@ static int read_entry(rb_source *s, rb_documents *d, const rb_node *node)
         Py_DECREF(value);
         return 0;
     }
-    return rb_document_put(d, index, value);
+    d->paths[index].filled = d->document;
+    return append_entry(d, index, value);
 }
 
 /* Whether it lies too deep, or stays in one piece. */
@@ -355,7 +357,7 @@ static PyObject *object_of(rb_documents *d, uint32_t index, PyObject *document)
 }
 
 /* Put a value into the document, by its path or by the parts of that. */
-static int put_into(rb_documents *d, uint32_t index, PyObject *value)
+static RB_INLINE int put_into(rb_documents *d, uint32_t index, PyObject *value)
 {
     const path *p = &d->paths[index];
     PyObject *object = d->flat ? d->whole : object_of(d, p->parent, d->whole);
