@@ -75,7 +75,7 @@ async def cancelled(insert: Coroutine[Any, Any, Any], ready: Callable[[], Awaita
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 4
 
 
 async def settled() -> None:

@@ -369,13 +369,13 @@ def check_rows_that_fail(
 ) -> None:
     """The exception of the rows, at once, never taken for one of the connection; nothing is stored."""
     table = make_table(front)
-    options: dict[str, Any] = {"retries": retries, "compress": compress, "send_receive_timeout": 3}
+    options: dict[str, Any] = {"retries": retries, "compress": compress, "send_receive_timeout": 9}
     settings = {"insert_deduplication_token": "t"} if retries else None
     with Recorder(front.port) as proxy, Caller(kind, proxy.port, **options) as ours:
         for rows in (5, 3000):
             start = time.monotonic()
             seen = ours.attempt(table, of_shape(shape, big(rows, error)), settings=settings, **TYPES)
-            assert time.monotonic() - start < 2
+            assert time.monotonic() - start < 6
             if type(error) is TimeoutError and kind == "async":  # asyncio makes a new one of it
                 assert (seen.kind, str(seen.error)) == ("TimeoutError", str(error))
             else:

@@ -33,9 +33,9 @@ class Body(NamedTuple):
 
 def outcome(body: Body, data: bytes, **choices: Any) -> Outcome:
     """What comes of `data` instead of the body's own."""
-    began = time.perf_counter()
+    began = time.process_time()
     found = agreed(body.schema, data, format=body.format, **choices)
-    assert time.perf_counter() - began < LONG
+    assert time.process_time() - began < LONG
     if found.error is not None:
         _, text, offset, row, name, reason = found.error
         assert 0 <= offset <= len(data)

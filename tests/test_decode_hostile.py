@@ -87,10 +87,10 @@ LIES: list[tuple[str, bytes, str]] = [
 
 @pytest.mark.parametrize(("body", "match"), [case[1:] for case in LIES], ids=[case[0] for case in LIES])
 def test_lies(body: bytes, match: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     error = refuse(body, match)
     assert error.offset is not None
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 LOW = "LowCardinality(Nullable(String))"
@@ -283,9 +283,9 @@ def test_keys_that_were_made_to_collide(key: str, keys: list[int], impl: str) ->
     """A dict of them would take time by the square of their number; a list of pairs does not."""
     width = 32 if key == "Int256" else 16
     body = varint(len(keys)) + b"".join(at.to_bytes(width, "little", signed=at < 0) + b"\1" for at in keys)
-    began = time.perf_counter()
+    began = time.process_time()
     ((found,),) = decode_rows([("c", f"Map({key}, UInt8)")], body, implementation=impl)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 3
     assert type(found) is list
     assert len(found) == len(keys)
 
