@@ -17,6 +17,8 @@ from rowbinary import AsyncClient
 
 pytest.importorskip("aiohttp", reason="aiohttp is not installed")
 
+pytestmark = pytest.mark.faults
+
 SCHEMA = "a UInt64, s String"
 HOWS = ("cancel", "timeout")
 

@@ -14,6 +14,8 @@ from fault_bench import LONG, MANY, MARGIN, ROWS, SHORT, Bench, attempt, benches
 from fault_cases import PAGE, STAGES, WRONG, Body, How, Results, Stage, Wrong, written
 from faults import garbage
 
+pytestmark = pytest.mark.faults
+
 SERVERS = ("server18", "front")
 BODIES: tuple[Body, ...] = ("whole", "stream")
 

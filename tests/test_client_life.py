@@ -19,6 +19,8 @@ from http_proxies import Recorder
 
 from rowbinary import AsyncClient, Client, ServerError
 
+pytestmark = pytest.mark.faults
+
 Connect = Callable[..., Facade]
 ROOT = pathlib.Path(__file__).parent.parent
 

@@ -17,6 +17,8 @@ from servers import need
 
 from rowbinary import ClientError, TransportError
 
+pytestmark = pytest.mark.faults
+
 Connect = Callable[..., Facade]
 SECRET = "SECRET-proxy"
 DENIED = reply(b"<html>blocked by policy</html>", "403 Forbidden")

@@ -35,6 +35,8 @@ from servers import need
 
 from rowbinary import ClientError
 
+pytestmark = pytest.mark.faults
+
 SERVERS = ("server18", "front")
 BODIES: tuple[Body, ...] = ("whole", "stream")
 CUTS: tuple[How, ...] = ("fin", "rst")

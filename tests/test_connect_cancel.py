@@ -38,6 +38,8 @@ from clickhouse_connect.driver.exceptions import (
 
 from rowbinary.connect import ValueRefusedError
 
+pytestmark = pytest.mark.faults
+
 # Fixtures.
 blocks = connect_http.blocks
 

@@ -41,6 +41,8 @@ from clickhouse_connect.driver.exceptions import DataError, OperationalError
 from rowbinary import _api
 from rowbinary.connect import ValueRefusedError
 
+pytestmark = pytest.mark.faults
+
 BODIES = {"whole": 5, "stream": 3000}  # rows of about a kilobyte
 PLACES: dict[str, Callable[[Mode], Plan]] = {
     "connect": refuse,
@@ -109,7 +111,6 @@ def landed(front: Front, table: str, expected: int) -> None:
 # --- as clickhouse-connect does it ----------------------------------------------------------------
 
 
-@pytest.mark.faults
 @pytest.mark.parametrize("kind", KINDS)
 def test_as_plain(front: Front, kind: Kind) -> None:
     """Once broken, or at every attempt: error, rows and number of attempts are the plain client's.
@@ -200,7 +201,6 @@ REFUSALS = {
 }
 
 
-@pytest.mark.faults
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_never_blindly(front: Front, kind: Kind, place: str) -> None:
