@@ -33,10 +33,14 @@ TEXT_OVERFLOW = (
 )
 
 # A path gets a column of its own when at least one document in SPARSE has it; a column costs every row
-# a byte here and nine in the server, and an entry of shared data costs those that have it.  Nothing is
-# decided before WATCHED documents, or the end of a shorter block; then a block goes by the one before.
+# a byte here and nine in the server, and an entry of shared data costs those that have it.  That is
+# decided when WATCHED documents are known, or at the end of a shorter block; then a block goes by the one
+# before.  But one document in DENSE of the first EARLY is enough for then: such a path does not wait, for
+# values that wait and move cost three times as much.
 SPARSE = 20
 WATCHED = 256
+DENSE = 5
+EARLY = 32
 
 
 class Dynamic(Column):
@@ -145,10 +149,10 @@ class Path:
 class Json(Column):
     """Documents: the typed paths, a Dynamic column for each path that many rows have, and shared data.
 
-    The paths with columns are those which have been in one document of SPARSE, when WATCHED documents
-    were known or at the end of any row after, at most max_dynamic_paths; in the order of first appearance
-    when many qualify at once.  ``usual`` are the paths that have one from their first value on, because
-    in the block before they were in one document of SPARSE, and had one.
+    The paths with columns are those which have been in one document of DENSE when EARLY documents were
+    known, or of SPARSE when WATCHED were or at the end of any row after, at most max_dynamic_paths; in the
+    order of first appearance when many qualify at once.  ``usual`` are the paths that have one from their
+    first value on, because in the block before they were in one document of SPARSE, and had one.
     """
 
     __slots__ = ("_dynamic", "_found", "_paths", "_settled", "typed", "usual")
@@ -205,16 +209,18 @@ class Json(Column):
 
     def settle(self) -> None:
         if self.count >= WATCHED:
-            self._choose(self._found if self._settled >= WATCHED else list(self._paths.values()))
+            self._choose(self._found if self._settled >= WATCHED else list(self._paths.values()), SPARSE)
+        elif self._settled < EARLY <= self.count:
+            self._choose(list(self._paths.values()), DENSE)
         self._found.clear()
         self._settled = self.count
 
-    def _choose(self, paths: list[Path]) -> None:
-        """Give a column to those of `paths` that have come often enough."""
+    def _choose(self, paths: list[Path], share: int) -> None:
+        """Give a column to those of `paths` that one document in `share` has."""
         for path in paths:
             if len(self._dynamic) >= self._limit:
                 return
-            if path.column is None and len(path.waiting) * SPARSE >= self.count:
+            if path.column is None and len(path.waiting) * share >= self.count:
                 with contextlib.suppress(BadValue):  # too long there: it stays where it is
                     self._move(path)
 
@@ -252,7 +258,7 @@ class Json(Column):
     def prefix(self, out: bytearray) -> None:
         assert self.node.json is not None
         if self._settled < WATCHED:
-            self._choose(list(self._paths.values()))
+            self._choose(list(self._paths.values()), SPARSE)
         self._dynamic.sort(key=lambda path: path.name)
         out += struct.pack("<Q", JSON_VERSION) + varint(self.node.json.max_paths)
         out += varint(len(self._dynamic)) + b"".join(string(path.name) for path in self._dynamic)

@@ -109,6 +109,8 @@ def test_versions_agree() -> None:
         ("core/rb_buffer.h", "RB_MAX_ROW", _options.MAX_ROW),
         ("ext/columns.h", "RB_SPARSE", _paths.SPARSE),
         ("ext/columns.h", "RB_WATCHED", _paths.WATCHED),
+        ("ext/columns.h", "RB_DENSE", _paths.DENSE),
+        ("ext/columns.h", "RB_EARLY", _paths.EARLY),
         ("ext/block.c", "BLOCK_ROWS", _native.BLOCK_ROWS),
         ("ext/block.c", "BLOCK_BYTES", _native.BLOCK_BYTES),
     ],

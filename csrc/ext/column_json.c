@@ -183,13 +183,13 @@ static int move_waiting(rb_json *j, rb_path *path)
     return failed;
 }
 
-/* Give a column to those of `indexes` that have come often enough.  What cannot move stays where it is. */
-static void choose(rb_column *c, const uint32_t *indexes, size_t count)
+/* Give a column to those of `indexes` that one document in `share` has.  What cannot move stays where it is. */
+static void choose(rb_column *c, const uint32_t *indexes, size_t count, size_t share)
 {
     rb_json *j = c->json;
     for (size_t i = 0; i < count && j->active < c->node->max_paths; i++) {
         rb_path *path = &j->paths[indexes[i]];
-        if (path->active || (size_t)path->rows * RB_SPARSE < c->count)
+        if (path->active || (size_t)path->rows * share < c->count)
             continue;
         if (!path->column && !(path->column = rb_dynamic_new(c->block, c->node, c->node->max_types)))
             return;
@@ -210,7 +210,7 @@ static void choose(rb_column *c, const uint32_t *indexes, size_t count)
 /* At the end of a block of few documents. */
 void rb_json_choose_all(rb_column *c)
 {
-    choose(c, c->json->order, c->json->order_count);
+    choose(c, c->json->order, c->json->order_count, RB_SPARSE);
 }
 
 /* At the end of a good row. */
@@ -218,9 +218,11 @@ void rb_json_settle(rb_column *c)
 {
     rb_json *j = c->json;
     if (j->settled >= RB_WATCHED)
-        choose(c, j->found, j->found_count);
+        choose(c, j->found, j->found_count, RB_SPARSE);
     else if (c->count >= RB_WATCHED)
         rb_json_choose_all(c);
+    else if (j->settled < RB_EARLY && c->count >= RB_EARLY)
+        choose(c, j->order, j->order_count, RB_DENSE);
     j->found_count = 0;
     j->settled = c->count;
     j->touched = 0;

@@ -15,6 +15,8 @@
 #define RB_MAX_KINDS 254 /* types a Dynamic column can list */
 #define RB_SPARSE 20     /* rowbinary._paths.SPARSE */
 #define RB_WATCHED 256   /* rowbinary._paths.WATCHED */
+#define RB_DENSE 5       /* rowbinary._paths.DENSE */
+#define RB_EARLY 32      /* rowbinary._paths.EARLY */
 
 /* How the values of a column lie: one class of rowbinary._columns each. */
 typedef enum {
