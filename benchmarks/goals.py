@@ -13,7 +13,7 @@ from measuring import number, spread
 from results import Found, Results, Table
 
 from rowbinary import Schema
-from rowbinary._choice import FEW_DOCUMENTS, suits_rows
+from rowbinary._choice import choose_format
 
 MIB = 1 << 20
 # Times as fast as clickhouse-connect's faster codec, as orjson (one array), and Native as clickhouse-connect.
@@ -172,7 +172,8 @@ def _connect_goals(results: Results) -> list[Goal]:
 def _auto(name: str, rows: int) -> str:
     """Ours, in the format that so many rows have."""
     schema = Schema(registry.ALL[name].make(1).schema)
-    return peers.ROWS if rows <= FEW_DOCUMENTS and suits_rows(schema) else peers.NATIVE
+    format = choose_format(schema, (26, 9), rows=rows, fresh=True)
+    return peers.NATIVE if format == "Native" else peers.ROWS
 
 
 def _connect_ratios(table: Table, suffix: str = "", ours: str = peers.NATIVE) -> list[float]:

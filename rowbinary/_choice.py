@@ -13,8 +13,8 @@ all columns in it as they are meant; else a row format.  In order:
   table a moment ago: told to refuse other types, it takes an Enum by its numbers and a Tuple by its places
   all the same (its ``recursiveLowCardinalityTypeConversion``; seen on 26.9).  The row format compares them.
 - **No Native for up to 100 rows with JSON**, where their number is known: every path is a column of a Native
-  block, which the server makes anew for each insert (1.0 to 1.6 ms for the 50 paths of a span), while a row
-  costs it 8 to 16 us more in a row format.  ``benchmarks/test_connect.py`` measures both sides.  Not for
+  block, which the server makes anew for each insert (one to two milliseconds for spans and documents), while
+  a row costs it about 10 us more in a row format; ``benchmarks/test_connect.py`` measures both.  Not for
   types with ``SKIP``, which the server reads in another way in rows.
 - **No Native for blocks of fewer rows** than the server makes by itself: it reads a Native block whole,
   whatever ``max_insert_block_size`` says.

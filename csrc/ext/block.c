@@ -33,7 +33,7 @@ static int may_go_ahead(const rb_column *c, int containers)
 }
 
 /* Where some column is left to the rows, containers are too: what these hold does not stay in the cache for as
- * long as a batch takes (spans take a twentieth longer). */
+ * long as a batch takes. */
 static void note_ahead(rb_block *b)
 {
     int containers = 1;

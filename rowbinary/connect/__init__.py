@@ -49,7 +49,7 @@ def accelerate(
             a server or a type that cannot be served; else that is logged (``rowbinary.connect``).
         format: ``"Native"``; ``"RowBinary"``, which costs the client less and the server more; ``"auto"``:
             Native, but RowBinary for a list or tuple of at most 100 rows where there are JSON columns, whose
-            Native block costs the server a millisecond whatever it holds.
+            Native block costs the server a millisecond or two whatever it holds.
         schema_ttl: seconds for which the description of a table is believed; 0 asks with every insert, as
             clickhouse-connect does.  Tables with Enum or named Tuple columns are always asked for, because
             the server does not notice when these have changed.

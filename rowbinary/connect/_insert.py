@@ -45,13 +45,15 @@ _LIGHT = 1 << 15  # bytes; LZ4 compresses them sooner than a thread answers
 class _Insert:
     """One insert: what is known of it.
 
-    ``casts``: the server has to cast the types, which it does for Native alone.
+    ``awaited``: the answer tells what became of the rows.  ``casts``: the server has to cast the types, which
+    it does for Native alone.
     """
 
     client: Any
     state: State
     context: Any
-    data: Any = None
+    data: Any
+    awaited: bool
     format: Format = "Native"
     casts: bool = False
     attempt: int = 0
@@ -71,7 +73,7 @@ class _Insert:
 
 def insert_steps(client: Any, state: State, context: Any) -> Steps[QuerySummary]:
     """Insert the data of `context`; the summary."""
-    insert = _Insert(client, state, context, context.data)
+    insert = _Insert(client, state, context, context.data, is_awaited(client, context.settings or {}))
     if getattr(context, "miscounted", False):
         yield from _describe_again(insert, None)
     while True:
@@ -161,7 +163,7 @@ def _rows_at_most(insert: _Insert) -> int | None:
     described = getattr(context, "origin", None) is not None and not insert.casts
     if not described or not are_rows(insert.data, context.column_oriented):
         return None
-    return len(insert.data) if is_awaited(insert.client, context.settings or {}) else None
+    return len(insert.data) if insert.awaited else None
 
 
 def _check(client: Any, state: State, context: Any, traits: Traits) -> None:
@@ -260,7 +262,7 @@ def _arguments(insert: _Insert) -> dict[str, Any]:
     """Arguments of ``raw_insert``."""
     context = insert.context
     settings = dict(context.settings or {})
-    if insert.cached and is_awaited(insert.client, settings):
+    if insert.cached and insert.awaited:
         settings.setdefault(COMPARE, "0")
     arguments: dict[str, Any] = {
         "settings": settings,

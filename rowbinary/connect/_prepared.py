@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import Any, Required, TypedDict
 
 from clickhouse_connect.driver.binding import quote_identifier
 
@@ -20,13 +20,10 @@ _MOST = 256  # tables; more are not remembered
 _SMALL = 1 << 15  # bytes of an insert; after a larger one the encoder is not worth its memory
 
 
-class _Rules(TypedDict):
-    format: Format
-
-
-class Rules(_Rules, total=False):
+class Rules(TypedDict, total=False):
     """Arguments of an :class:`Encoder`."""
 
+    format: Required[Format]
     json: JsonMode
     naive: NaiveRule
     json_zone: Any
