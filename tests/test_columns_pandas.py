@@ -67,4 +67,8 @@ def test_frames() -> None:
     refused("t String", frame, "no such column")
     for twice in (pd.DataFrame([[1, 2]], columns=["a", "a"]), pd.DataFrame([[1, 2]], columns=["1", 1])):
         refused("a Int8", twice, "two columns of one name", extra="ignore")
+
+
+def test_a_frame_as_a_column() -> None:
+    pytest.importorskip("pyarrow")
     good("a Int8, b Tuple(x Int8)", {"a": [1], "b": pd.DataFrame({"x": [2]})}, [(1, (2,))])

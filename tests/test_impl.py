@@ -15,7 +15,7 @@ from conftest import implementations
 import rowbinary
 from rowbinary import _impl
 
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = pathlib.Path(rowbinary.__file__).parent.parent  # where the package under test is
 needs_c = pytest.mark.skipif("c" not in implementations(), reason="the C extension is not built")
 
 SHOW = "import rowbinary; print(rowbinary.implementation, rowbinary.encode_rows('a UInt8', [(1,)]).hex())"
