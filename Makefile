@@ -41,22 +41,14 @@ demo: $(VENV)/.demo build
 	$(BIN)/python benchmarks/demo.py
 
 test: $(VENV)/.dev build
-ifeq ($(TESTS),tests)
-	@$(call HALVES,$(BIN)/python $(PYTEST) -m "not slow")
-else
-	$(BIN)/python $(PYTEST) -m "not slow" $(TESTS)
-endif
+	$(BIN)/python $(PYTEST) $(WORKERS) -m "not slow" $(TESTS)
 
 test-slow: $(VENV)/.dev build
 	$(BIN)/python $(PYTEST) -m slow $(TESTS)
 
 # Without the C modules: what a machine without a compiler runs.
 test-python: $(VENV)/.dev build
-ifeq ($(TESTS),tests)
-	@$(call HALVES,env ROWBINARY_IMPL=python $(BIN)/python $(PYTEST) -m "not slow and not faults")
-else
-	ROWBINARY_IMPL=python $(BIN)/python $(PYTEST) -m "not slow and not faults" $(TESTS)
-endif
+	ROWBINARY_IMPL=python $(BIN)/python $(PYTEST) $(WORKERS) -m "not slow and not faults" $(TESTS)
 
 # What a server (ROWBINARY_TEST_URL=http://user:password@host:8123/database) can show, beside the servers that
 # the tests start themselves: ClickHouse 18.16 of Debian, where it is installed, and the embedded engine.
@@ -95,15 +87,8 @@ instructions-record: $(VENV)/.dev build
 
 PYTEST = -m pytest $(PYTEST_FLAGS)
 
-# $(call HALVES,pytest) runs two processes with a half of the tests each: what talks to servers takes as long as all
-# the rest, and waits for most of it.
-HALF := $(sort $(wildcard tests/test_client*.py tests/test_connect_[a-h]*.py))
-OTHER_HALF := $(filter-out $(HALF),$(sort $(wildcard tests/test_*.py)))
-HALVES = echo "two processes with a half of the tests each; the other half's output comes at the end"; \
-	log=$$(mktemp); $(1) $(OTHER_HALF) >$$log 2>&1 & other=$$!; \
-	trap "kill $$other 2>/dev/null; rm -f $$log" EXIT; \
-	status=0; $(1) $(HALF) || status=$$?; \
-	wait $$other || status=$$?; cat $$log; exit $$status
+# All tests take two processes, file by file: those that talk to servers wait for most of their time.
+WORKERS = $(if $(filter tests,$(TESTS)),-n 2 --dist loadfile)
 
 # --- environments -------------------------------------------------------------------------------
 
@@ -141,11 +126,7 @@ SANITIZED = LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-n
 
 sanitize: $(SAN)/.made
 	ROWBINARY_SANITIZE=1 $(SAN)/bin/python $(PIP) --no-build-isolation --no-deps --force-reinstall .
-ifeq ($(TESTS),tests)
-	@$(call HALVES,env $(SANITIZED) $(SAN)/bin/pytest $(PYTEST_FLAGS) -m "not slow and not faults")
-else
-	$(SANITIZED) $(SAN)/bin/pytest $(PYTEST_FLAGS) -m "not slow and not faults" $(TESTS)
-endif
+	$(SANITIZED) $(SAN)/bin/pytest $(PYTEST_FLAGS) $(WORKERS) -m "not slow and not faults" $(TESTS)
 
 $(SAN)/.made: pyproject.toml
 	@$(PYTHON) -c "$$PREFLIGHT"

@@ -134,6 +134,9 @@ def chain(error: BaseException | None) -> list[BaseException]:
     return found
 
 
+_numbers = itertools.count()  # one for all targets, some of which are the same server
+
+
 @dataclasses.dataclass
 class Target:
     """A server, or the embedded engine, and a way to it that is not what is tested."""
@@ -141,7 +144,6 @@ class Target:
     name: str
     url: str
     ask: Callable[[str], str]
-    numbers: Iterator[int] = dataclasses.field(default_factory=itertools.count)
     created: list[str] = dataclasses.field(default_factory=list)
 
     @property
@@ -174,7 +176,7 @@ class Target:
 
     def create(self, columns: str, engine: str = "MergeTree ORDER BY tuple()", name: str = "") -> str:
         """A new, empty table; its name."""
-        name = name or f"t{os.getpid()}_{next(self.numbers)}"
+        name = name or f"t{os.getpid()}_{next(_numbers)}"
         self.ask(f"CREATE TABLE {name} ({columns}) ENGINE = {engine}")
         self.created.append(name)
         return name

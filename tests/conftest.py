@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
-import importlib.util
 import ipaddress
 import json
 import os
@@ -25,10 +24,6 @@ from rowbinary import _api
 pytest_plugins = ["servers", "clients"]
 # Helpers that assert: a failure there shows the values, as in a test.
 pytest.register_assert_rewrite("columns_cases", "decode_cases", "pipeline_sources", "text_trees")
-
-# Not in the extra "test", which the sanitizers' environment has.
-if importlib.util.find_spec("clickhouse_connect") is None:
-    collect_ignore_glob = ["test_connect_*.py"]
 
 VECTORS = pathlib.Path(__file__).parent / "vectors"
 

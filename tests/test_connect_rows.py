@@ -14,6 +14,7 @@ import connect_twins
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
 import pytest
+from conftest import shown
 from connect_twins import MakeTwins, Twins, check_class, error_of
 
 pytest.importorskip("clickhouse_connect", reason="clickhouse-connect is not installed")
@@ -106,7 +107,7 @@ def test_rows_that_are_too_long_are_cut_where_that_is_wanted(twins: MakeTwins) -
     twins(COLUMNS, lax=True).agree([ROWS[0], (*ROWS[1], 7), ROWS[2], (*ROWS[0], 1, 2)])
 
 
-@pytest.mark.parametrize("data", [5, "abc", b"abc", object(), [5], ["abc"], [None]], ids=repr)
+@pytest.mark.parametrize("data", [5, "abc", b"abc", object(), [5], ["abc"], [None]], ids=shown)
 def test_no_rows(twins: MakeTwins, data: Any) -> None:
     table = twins(COLUMNS)
     plain_error = table.insert_plain(data)
