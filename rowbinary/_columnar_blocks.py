@@ -9,7 +9,7 @@ from ._api import Encoder
 from ._columnar_parts import Part, Rows, Writer
 from ._columns import LOW_CARDINALITY_VERSION
 from ._kernels import ffi, lib
-from ._native import BLOCK_ROWS
+from ._native import BLOCK_ROWS, GOING_ON
 from ._opcodes import Op
 from ._plan import Node
 from ._schema import Schema
@@ -41,7 +41,8 @@ def blocks(
         if not ready:
             break
         tried = min(ready, most)
-        block, rows = _Block(writer, enough).fit(waiting, tried)
+        last = more is not True and tried == ready
+        block, rows = _Block(writer, enough).fit(waiting, tried, last)
         waiting = _after(waiting, rows)
         ready -= rows
         most = BLOCK_ROWS if rows == tried else 2 * rows  # to judge all that waits for each block takes long
@@ -94,13 +95,15 @@ class _Block:
         self._samples: dict[int, int] = {}  # bytes of the first rows of slow columns
         self._slow: dict[int, tuple[int, bytes]] = {}  # what the row encoder wrote of so many rows
 
-    def fit(self, waiting: Rows, rows: int) -> tuple[bytes, int]:
-        """A block of at most `rows` rows that wait, and their number."""
+    def fit(self, waiting: Rows, rows: int, last: bool) -> tuple[bytes, int]:
+        """A block of at most `rows` rows that wait, and their number; `last`: there are no others."""
+        most = self.enough + self.enough // GOING_ON if last else self.enough
         while True:
             chosen = _first(waiting, rows)
             try:
                 size = self._judge(chosen, rows)
-                if size > self.enough and rows > 1:
+                if size > most and rows > 1:
+                    most = self.enough
                     rows = max(1, min(rows * self.enough // size, rows - 1))
                     continue
                 block = self._write(chosen, rows)

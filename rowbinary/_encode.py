@@ -36,6 +36,7 @@ class RowEncoder:
         self.rows = 0
         self._out = bytearray()
         self._busy = False
+        self._source: Iterator[object] | None = None  # what `fill` takes rows from
 
     def __len__(self) -> int:
         """Bytes in the buffer."""
@@ -69,7 +70,8 @@ class RowEncoder:
         """
         self._enter()
         try:
-            while len(self) < limit:
+            self._source = rows
+            while not self._has_enough(limit):
                 try:
                     row = next(rows)
                 except StopIteration:
@@ -82,6 +84,7 @@ class RowEncoder:
                     on_error(row, self.index - 1, error)
             return False
         finally:
+            self._source = None
             self._busy = False
 
     def take(self) -> bytes:
@@ -94,6 +97,9 @@ class RowEncoder:
         finally:
             self._busy = False
         return data
+
+    def _has_enough(self, limit: int) -> bool:
+        return len(self) >= limit
 
     def _enter(self) -> None:
         if self._busy:

@@ -5,6 +5,8 @@ The C encoder has the same class with the same methods.
 
 from __future__ import annotations
 
+import operator
+
 from ._badvalue import BadValue
 from ._columns import TOO_LONG, Column, Gauge, column_of
 from ._cursor import Cursor
@@ -19,6 +21,10 @@ from ._write import NO_ZERO
 # column, about 1.3 ms for a table of spans: smaller blocks cost it more, larger ones fall out of the caches.
 BLOCK_ROWS = 1 << 16
 BLOCK_BYTES = 1 << 22
+# But one with enough bytes goes on to the end of a list of which little is left, this part of what it has.
+GOING_ON = 4
+
+_LIST_ITERATOR: type = type(iter([]))
 
 
 class NativeEncoder(RowEncoder):
@@ -58,6 +64,8 @@ class NativeEncoder(RowEncoder):
         return super().take()
 
     def _write(self, row: object) -> None:
+        if self._is_full():
+            self._close()  # it went on to the end of a list
         index = self.index
         self.index += 1
         data = encode_row(row, index, self.plan, self.options, self.context)
@@ -67,8 +75,23 @@ class NativeEncoder(RowEncoder):
             self._absent = absent
         self._deal(Cursor(bytes(data)), index)
         self.rows += 1
-        if self._rows >= BLOCK_ROWS or self._gauge.size >= BLOCK_BYTES:
+        if self._is_full():
             self._close()
+
+    def _is_full(self) -> bool:
+        size = self._gauge.size
+        return self._rows >= BLOCK_ROWS or (size >= BLOCK_BYTES and not self._goes_on(size, BLOCK_BYTES))
+
+    def _has_enough(self, limit: int) -> bool:
+        size = len(self)
+        return size >= limit and not self._goes_on(size, limit)
+
+    def _goes_on(self, size: int, enough: int) -> bool:
+        """Whether there should be no end at `size`, which is `enough`: few rows are left of a list, fewer
+        than a block of their own is worth."""
+        if type(self._source) is not _LIST_ITERATOR or size - enough >= enough // GOING_ON:
+            return False
+        return operator.length_hint(self._source) <= self._rows // GOING_ON
 
     def _deal(self, cursor: Cursor, index: int) -> None:
         """Give each column its value of the row."""

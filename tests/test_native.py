@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -262,6 +262,83 @@ def test_blocks_end_at_many_rows(impl: str) -> None:
 def test_blocks_end_at_many_bytes(impl: str, column: str, value: Any) -> None:
     body = native(impl, [("c", column)], [(value,)] * 5)
     assert [count for _, count in shapes(body)] == [2, 2, 1]
+
+
+def counts_of(chunks: Iterable[bytes]) -> list[list[int]]:
+    """Rows of each block, in each chunk."""
+    return [[count for _, count in shapes(chunk)] for chunk in chunks]
+
+
+@pytest.mark.parametrize(
+    ("count", "wanted"),
+    [
+        (99, [[99]]),
+        (100, [[100]]),
+        (101, [[101]]),
+        (125, [[125]]),
+        (126, [[100], [26]]),
+        (225, [[100], [125]]),
+        (226, [[100], [100], [26]]),
+    ],
+)
+def test_blocks_go_on_to_the_end_of_a_list(impl: str, count: int, wanted: list[list[int]]) -> None:
+    """No block for a fourth of the last one's rows, or fewer."""
+    rows = [("x" * (BLOCK_BYTES // 100),)] * count
+
+    def chunks(rows: Iterable[object], **options: Any) -> list[list[int]]:
+        return counts_of(iter_encode("a String", rows, format="Native", implementation=impl, **options))
+
+    assert chunks(rows) == wanted
+    assert chunks([list(row) for row in rows]) == wanted
+    assert chunks([(0,), *rows], on_error=lambda *_: None) == wanted
+    by_hundreds = [[100]] * (count // 100) + [[count % 100]] * (count % 100 > 0)
+    assert chunks(row for row in rows) == by_hundreds  # how many are left is not known
+    assert chunks(tuple(rows)) == by_hundreds
+    encoder = Encoder("a String", format="Native", implementation=impl)
+    encoder.write_rows(rows)
+    encoder.write_row(rows[0])
+    (blocks,) = counts_of([encoder.take()])
+    assert blocks[-1] == 1 if count % 100 <= 25 and count >= 100 else wanted[-1][-1] + 1
+
+
+def test_a_block_goes_on_by_a_fourth_at_most(impl: str) -> None:
+    """The rows that are left may be longer than those before."""
+    rows = [("x" * (BLOCK_BYTES // 100),)] * 100 + [("x" * (BLOCK_BYTES // 10),)] * 25
+    chunks = iter_encode("a String", rows, format="Native", implementation=impl)
+    assert counts_of(chunks) == [[103], [10], [12]]
+
+
+@pytest.mark.parametrize(
+    "change", [list.clear, lambda rows: rows.extend([("x",)] * 1000)], ids=["less", "more"]
+)
+def test_a_list_that_changes_where_a_block_goes_on(impl: str, change: Callable[[list[Any]], None]) -> None:
+    rows: list[Any] = [("x" * (BLOCK_BYTES // 100),)] * 110
+    rows[104] = (0,)  # refused, and then
+    chunks = iter_encode(
+        "a String", rows, format="Native", implementation=impl, on_error=lambda *_: change(rows)
+    )
+    assert counts_of(chunks) == ([[104]] if not rows else [[104], [1005]])
+
+
+@given(st.lists(st.text(max_size=30) | st.just(0), max_size=60), st.integers(1, 400), st.integers(1, 3))
+@pytest.mark.skipif(len(implementations()) < 2, reason="the C extension is not built")
+def test_chunks_of_lists_are_the_same(values: list[Any], chunk_bytes: int, times: int) -> None:
+    rows = [(value, {"a": value, value: 1}) for value in values] * times
+    found = [
+        list(
+            iter_encode(
+                "s String, j JSON",
+                rows,
+                format="Native",
+                chunk_bytes=chunk_bytes,
+                implementation=impl,
+                on_error=lambda *_: None,
+            )
+        )
+        for impl in implementations()
+    ]
+    assert found[0] == found[1]
+    assert len(found[0][0] if found[0] else b"") <= 2 * chunk_bytes + 1000
 
 
 def test_an_encoder(impl: str) -> None:

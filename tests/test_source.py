@@ -113,6 +113,7 @@ def test_versions_agree() -> None:
         ("ext/columns.h", "RB_EARLY", _paths.EARLY),
         ("ext/block.c", "BLOCK_ROWS", _native.BLOCK_ROWS),
         ("ext/block.c", "BLOCK_BYTES", _native.BLOCK_BYTES),
+        ("ext/block.c", "GOING_ON", _native.GOING_ON),
     ],
 )
 def test_limits_are_the_same_in_both_implementations(file: str, macro: str, value: int) -> None:

@@ -8,6 +8,7 @@
 /* rowbinary._native: a block ends with the row that brings it to one of these. */
 #define BLOCK_ROWS ((size_t)1 << 16)
 #define BLOCK_BYTES ((size_t)4 << 20)
+#define GOING_ON 4 /* a block goes on by this part of it, at most, to the end of a list */
 #define KINDS_KEPT 4096 /* types of Dynamic values remembered from block to block */
 
 /* Whether values of the column may be written before other cells of their rows (ahead.c): not where the paths or
@@ -291,23 +292,34 @@ static void settle(rb_block *b)
     b->fault = RB_NO_FAULT;
 }
 
+/* Whether there should be no end at `size`, which is `enough`: few rows are left of a list, fewer than a block of
+ * their own is worth.  rowbinary._native.NativeEncoder._goes_on. */
+int rb_block_goes_on(const rb_block *b, size_t size, size_t enough)
+{
+    if (!b->list || size - enough >= enough / GOING_ON)
+        return 0;
+    Py_ssize_t left = PyList_GET_SIZE(b->list) - *b->index;
+    return left <= (Py_ssize_t)(b->rows / GOING_ON);
+}
+
 static inline int is_full(const rb_block *b)
 {
-    return b->rows >= BLOCK_ROWS || b->size >= BLOCK_BYTES;
+    return RB_UNLIKELY(b->rows >= BLOCK_ROWS) ||
+           (RB_UNLIKELY(b->size >= BLOCK_BYTES) && !rb_block_goes_on(b, b->size, BLOCK_BYTES));
 }
 
 /* Add one row to the block; on failure the block is as before and an error is set. */
 int rb_block_write(rb_encoder *e, PyObject *row, Py_ssize_t index)
 {
     rb_block *b = e->block;
-    if (RB_UNLIKELY(is_full(b)) && rb_block_close(e))
+    if (is_full(b) && rb_block_close(e))
         return -1; /* what could not be done when it became full */
     if (write_row(e, row, index))
         return -1;
     b->rows++;
     e->rows++;
     settle(b);
-    if (RB_UNLIKELY(is_full(b)) && rb_block_close(e))
+    if (is_full(b) && rb_block_close(e))
         return rb_drop_error(); /* this row is in the block: the next one is refused, if that cannot close it */
     return 0;
 }

@@ -109,6 +109,8 @@ struct rb_block {
     Py_ssize_t texts_count;
     rb_column **texts;       /* their columns */
     size_t rows, size, start; /* rowbinary._columns.Gauge */
+    PyObject *list;          /* the rows that are being taken are those of a list, from `*index` on; else NULL */
+    const Py_ssize_t *index;
     Py_ssize_t ahead, ahead_most; /* rows written ahead; how many may be next time */
     size_t ahead_sizes[RB_AHEAD], *ahead_next; /* bytes of each; those of the next */
     size_t ahead_fixed;       /* and bytes that all have */
@@ -223,6 +225,7 @@ void rb_block_free(rb_encoder *e);
 int rb_block_put_other(rb_encoder *e, Py_ssize_t i, PyObject *cell);
 int rb_block_write(rb_encoder *e, PyObject *row, Py_ssize_t index);
 int rb_block_close(rb_encoder *e);
+int rb_block_goes_on(const rb_block *b, size_t size, size_t enough);
 void rb_block_end_ahead(rb_encoder *e);
 
 /* A cell of the row, into its column. */

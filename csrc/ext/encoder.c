@@ -23,6 +23,13 @@ static inline Py_ssize_t bytes_held(const rb_encoder *e)
     return (Py_ssize_t)(rb_size(&e->chunk.out) + open);
 }
 
+/* Whether more rows are to be taken: for a Native block a few more than enough, where they are the last. */
+static inline int takes_more(const rb_encoder *e, Py_ssize_t limit)
+{
+    Py_ssize_t held = bytes_held(e);
+    return held < limit || (e->block && rb_block_goes_on(e->block, (size_t)held, (size_t)limit));
+}
+
 static PyObject *encoder_append(rb_encoder *e, PyObject *data)
 {
     if (enter(e))
@@ -151,7 +158,7 @@ static int fill_ahead(rb_encoder *e, PyObject *list, Py_ssize_t *index, Py_ssize
     int failed = 0;
     rb_ahead_fetch(e->block, rows, -2, count);
     rb_ahead_fetch(e->block, rows, -1, count);
-    for (Py_ssize_t k = 0; k < count && !failed && bytes_held(e) < limit; k++) {
+    for (Py_ssize_t k = 0; k < count && !failed && takes_more(e, limit); k++) {
         if (*index >= PyList_GET_SIZE(list) || PyList_GET_ITEM(list, *index) != rows[k])
             break; /* a row before changed the list */
         fetch_far(e, list, (*index)++);
@@ -168,7 +175,7 @@ static int fill_ahead(rb_encoder *e, PyObject *list, Py_ssize_t *index, Py_ssize
 static int fill_from_list(rb_encoder *e, PyObject *list, Py_ssize_t *index, Py_ssize_t limit, PyObject *on_error,
                           int *ended)
 {
-    while (bytes_held(e) < limit) {
+    while (takes_more(e, limit)) {
         if (*index >= PyList_GET_SIZE(list)) {
             *ended = 1;
             return 0;
@@ -211,7 +218,13 @@ static int fill_from(rb_encoder *e, PyObject *rows, Py_ssize_t limit, PyObject *
         return -1;
     if (!is_list)
         return fill_from_iterator(e, rows, limit, on_error, ended);
+    if (e->block) {
+        e->block->list = list;
+        e->block->index = &index;
+    }
     int failed = fill_from_list(e, list, &index, limit, on_error, ended);
+    if (e->block)
+        e->block->list = NULL;
     PyObject *type, *error, *traceback;
     PyErr_Fetch(&type, &error, &traceback); /* leave the iterator where the loop has come to */
     PyObject *done = PyObject_CallMethod(rows, "__setstate__", "n", index);
