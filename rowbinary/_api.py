@@ -192,7 +192,8 @@ def iter_encode(
     """Like :func:`encode_rows`, in chunks, for any iterable and in constant memory.
 
     A chunk holds whole rows and ends with the first row that brings it to `chunk_bytes` or more
-    (default 1 MiB, for Native 4 MiB); the last may be shorter.  A chunk of Native is a block, or several.
+    (default 1 MiB, for Native 4 MiB); the last may be shorter.  A chunk of Native is a block, or several;
+    it goes on to the end of a list of which at most a quarter of the block is left, by a quarter at most.
     The header comes with the first chunk.  Arguments are checked by the call, rows are read as chunks are
     asked for.
 

@@ -100,8 +100,8 @@ def iter_encode_columns(
 
     A chunk holds whole rows and ends with the first row that brings it to `chunk_bytes` or more (default
     1 MiB).  With Native a chunk is a block of at most 65,536 rows and about 4 MiB, or `chunk_bytes` if that
-    is less; without the C modules it may be several small blocks.  Arguments are checked by the call, columns
-    are read as chunks are asked for.
+    is less; the last one may have a quarter more; without the C modules it may be several small blocks.
+    Arguments are checked by the call, columns are read as chunks are asked for.
     """
     options = make_options(format, json, naive, "error", extra, duplicate_paths, json_zone)
     schema = Schema.of(schema)
