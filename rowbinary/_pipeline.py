@@ -20,6 +20,7 @@ from ._options import COMPRESSIONS
 from .frames import _zstd, compress_frame, compress_frames
 
 __all__ = [
+    "AWAKE",
     "COMPRESSIONS",
     "Abandoned",
     "Body",
@@ -38,6 +39,9 @@ Packer: TypeAlias = Callable[[Buffer], "bytes | memoryview"]
 # A chunk waits in the cache between its stages; smaller ones cost more calls, larger ones more memory.
 CHUNK_BYTES = 1 << 20
 SEND_BYTES = 1 << 20
+# Seconds.  Ctrl-C ends no wait for a lock where its handler is installed to go on with it (polars does that):
+# the threads of callers do not wait for longer at a time.
+AWAKE = 0.2
 _NO_LIMIT = _api._NO_LIMIT
 
 
@@ -318,7 +322,7 @@ class StreamBody:
         """Add a piece when there is room; false when nobody takes it any more."""
         with self._changed:
             while len(self._items) >= self._depth and not self._closed:
-                self._changed.wait()
+                self._changed.wait(AWAKE)
             if self._closed:
                 return False
             self._items.append(piece)

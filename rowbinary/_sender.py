@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from . import _retries
 from ._address import Address
@@ -17,7 +17,7 @@ from ._http import HttpTransport
 from ._job import Job
 from ._network import Network
 from ._outcome import ExchangeFailed, Statement, answered, failed
-from ._pipeline import Body, Buffer, StreamBody, WholeBody
+from ._pipeline import AWAKE, Body, Buffer, StreamBody, WholeBody
 from .errors import UnknownStateError
 from .protocol import Answer, Request, statement_request
 
@@ -104,6 +104,8 @@ class Sender:
                 if len(chunk) and not body.put(self._pack(job, chunk)):
                     break  # the sender has stopped, and says why
             body.finish()
+            while not done.done():
+                wait((done,), AWAKE)
             return done.result()
         except Exception as error:
             if not done.done():
