@@ -11,8 +11,6 @@
 #include "dict_items.h"
 #include "write_scalar.h"
 
-#define LONG_CELL 16384 /* bytes of a cell; there may be as many as RB_AHEAD in each column */
-
 /* --- writers: 0, or -1 for a value that is left to the rows ----------------------------------------------- */
 
 /* `sizes` gets the bytes of each row. */
@@ -23,7 +21,7 @@ static int put_texts(rb_column *c, PyObject *const *cells, Py_ssize_t count, uin
     for (Py_ssize_t k = 0; k < count; k++) {
         size_t before = rb_size(&c->out);
         PyObject *text = cells[k];
-        if (RB_UNLIKELY(!PyUnicode_CheckExact(text) || PyUnicode_GET_LENGTH(text) > LONG_CELL ||
+        if (RB_UNLIKELY(!PyUnicode_CheckExact(text) || PyUnicode_GET_LENGTH(text) > RB_LONG_CELL ||
                         rb_put_str(&c->out, text)))
             return -1;
         sizes[k] = (uint32_t)(rb_size(&c->out) - before);
@@ -40,38 +38,77 @@ static int put_fixed(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssi
     return k < count ? -1 : 0;
 }
 
-/* Cells of any other type: of LowCardinality, Nullable, and containers. */
+/* Scalars of a Nullable: the null map first. */
+static int put_nullables(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes)
+{
+    rb_column *values = c->child;
+    rb_buffer *out = &values->out;
+    size_t size = c->block->size;
+    int failed = rb_need(&c->out, (size_t)count);
+    for (Py_ssize_t k = 0; k < count && !failed; k++) {
+        size_t before = rb_size(out);
+        int is_null = cells[k] == Py_None;
+        *c->out.p++ = (uint8_t)is_null;
+        if (is_null) {
+            failed = rb_column_default(values);
+        } else {
+            failed = rb_write_value(e, out, values->node, cells[k]);
+            values->count += !failed;
+        }
+        sizes[k] = (uint32_t)(rb_size(out) - before + 1);
+        failed = failed || sizes[k] > RB_LONG_CELL;
+    }
+    c->count += (size_t)count;
+    c->block->size = size; /* the rows are counted when they follow */
+    return failed;
+}
+
+/* Cells of any other type: of LowCardinality, and containers. */
 static int put_any(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes)
 {
     rb_block *b = c->block;
     size_t size = b->size;
     int failed = 0;
     for (Py_ssize_t k = 0; k < count && !failed; k++) {
-        failed = rb_column_put(e, c, cells[k]) || b->size - size > LONG_CELL;
+        failed = rb_column_put(e, c, cells[k]) || b->size - size > RB_LONG_CELL;
         sizes[k] = (uint32_t)(b->size - size);
         b->size = size; /* the row is counted when it follows */
     }
     return failed;
 }
 
+static int is_scalar(const rb_column *c)
+{
+    return c->shape == RB_COL_FIXED || c->shape == RB_COL_TEXT;
+}
+
 static int put_cells(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes)
 {
     e->no_calls = 1;
-    int failed = c->shape == RB_COL_TEXT    ? put_texts(c, cells, count, sizes)
-                 : c->shape == RB_COL_FIXED ? put_fixed(e, c, cells, count)
-                                            : put_any(e, c, cells, count, sizes);
+    int failed;
+    if (c->shape == RB_COL_TEXT)
+        failed = put_texts(c, cells, count, sizes);
+    else if (c->shape == RB_COL_FIXED)
+        failed = put_fixed(e, c, cells, count);
+    else if (c->shape == RB_COL_LOW_CARDINALITY)
+        failed = rb_dictionary_put_many(e, c, cells, count, sizes);
+    else if (c->shape == RB_COL_NULLABLE && is_scalar(c->child))
+        failed = put_nullables(e, c, cells, count, sizes);
+    else
+        failed = put_any(e, c, cells, count, sizes);
     e->no_calls = 0;
     return failed;
 }
 
-/* What containers hold, one level after the other: the next can be asked for when the one above has come. */
-static void fetch_containers(const rb_column *c, PyObject *const *cells, Py_ssize_t count)
+/* What the cells hold, one level after the other: the next can be asked for when the one above has come. */
+static void fetch_inner(const rb_column *c, PyObject *const *cells, Py_ssize_t count)
 {
-    if (c->shape != RB_COL_ARRAY && c->shape != RB_COL_MAP && c->shape != RB_COL_TUPLE)
+    int containers = c->shape == RB_COL_ARRAY || c->shape == RB_COL_MAP || c->shape == RB_COL_TUPLE;
+    if (!containers && c->node->op != RB_OP_UUID)
         return;
     for (Py_ssize_t k = 0; k < count; k++)
         rb_prefetch_places(cells[k]);
-    for (Py_ssize_t k = 0; k < count; k++)
+    for (Py_ssize_t k = 0; k < count && containers; k++)
         rb_prefetch_items(cells[k]);
 }
 
@@ -87,7 +124,7 @@ static Py_ssize_t hold_rows(const rb_encoder *e, PyObject *list, Py_ssize_t inde
             break;
         rows[count] = Py_NewRef(row);
         for (Py_ssize_t i = 0; i < e->columns; i++)
-            __builtin_prefetch(PyTuple_GET_ITEM(row, i));
+            rb_prefetch(PyTuple_GET_ITEM(row, i));
     }
     return count;
 }
@@ -104,7 +141,7 @@ static int put_column(rb_encoder *e, Py_ssize_t i, PyObject *const *rows, Py_ssi
     do /* there is a row */
         cells[k] = PyTuple_GET_ITEM(rows[k], i);
     while (++k < count);
-    fetch_containers(c, cells, count);
+    fetch_inner(c, cells, count);
     if (RB_UNLIKELY(put_cells(e, c, cells, count, sizes))) {
         if (b->cells[i].kind != RB_CELL_PLAIN)
             rb_column_cut(c, b->rows);

@@ -150,11 +150,16 @@ static int put_text(rb_encoder *e, rb_column *c, PyObject *value)
     return failed;
 }
 
+static inline size_t known_slot(const PyObject *value)
+{
+    return ((uintptr_t)value >> 4 ^ (uintptr_t)value >> 10) & (KNOWN - 1);
+}
+
 /* Append a Python value. */
 int rb_dictionary_put_object(rb_encoder *e, rb_column *c, PyObject *value)
 {
     rb_dictionary *d = c->dictionary;
-    size_t slot = ((uintptr_t)value >> 4 ^ (uintptr_t)value >> 10) & (KNOWN - 1);
+    size_t slot = known_slot(value);
     if (RB_LIKELY(d->known[slot].object == value))
         return rb_gauge(c->block, 1) ? -1 : rb_put(&c->out, &d->known[slot].key, 4);
     if (put_text(e, c, value))
@@ -162,6 +167,30 @@ int rb_dictionary_put_object(rb_encoder *e, rb_column *c, PyObject *value)
     if (PyUnicode_CheckExact(value)) { /* cannot change */
         Py_XSETREF(d->known[slot].object, Py_NewRef(value));
         memcpy(&d->known[slot].key, c->out.p - 4, 4);
+    }
+    return 0;
+}
+
+/* Append Python values, and count them but for the block, whose share of each is told. */
+int rb_dictionary_put_many(rb_encoder *e, rb_column *c, PyObject *const *values, Py_ssize_t count, uint32_t *sizes)
+{
+    rb_dictionary *d = c->dictionary;
+    size_t size = c->block->size;
+    if (rb_need(&c->out, 4 * (size_t)count))
+        return -1;
+    for (Py_ssize_t k = 0; k < count; k++, c->count++) {
+        size_t slot = known_slot(values[k]);
+        if (RB_LIKELY(d->known[slot].object == values[k])) {
+            memcpy(c->out.p, &d->known[slot].key, 4);
+            c->out.p += 4;
+            sizes[k] = 1;
+            continue;
+        }
+        int failed = rb_dictionary_put_object(e, c, values[k]);
+        sizes[k] = (uint32_t)(c->block->size - size);
+        c->block->size = size;
+        if (failed || sizes[k] > RB_LONG_CELL)
+            return -1;
     }
     return 0;
 }

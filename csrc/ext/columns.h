@@ -97,6 +97,7 @@ typedef struct {
 } rb_cell;
 
 #define RB_AHEAD 32 /* rows */
+#define RB_LONG_CELL 16384 /* bytes of a cell written ahead; there may be as many as RB_AHEAD in each column */
 
 /* The open block. */
 struct rb_block {
@@ -171,6 +172,7 @@ void rb_dictionary_free(rb_column *c);
 int rb_dictionary_take(rb_column *c, rb_reader *r);
 int rb_dictionary_put(rb_column *c, const uint8_t *value, size_t size);
 int rb_dictionary_put_object(rb_encoder *e, rb_column *c, PyObject *value);
+int rb_dictionary_put_many(rb_encoder *e, rb_column *c, PyObject *const *values, Py_ssize_t count, uint32_t *sizes);
 int rb_dictionary_cut(rb_column *c, size_t count);
 void rb_dictionary_reset(rb_column *c);
 int rb_dictionary_data(rb_column *c, rb_buffer *out);

@@ -36,13 +36,15 @@ static inline void rb_prefetch_table(PyObject *object)
     }
 }
 
-/* What an object holds besides itself: the table of a dict, the places of a list. */
+/* What an object holds besides itself: the table of a dict, the places of a list, the number of a UUID. */
 static inline void rb_prefetch_places(PyObject *object)
 {
     if (PyDict_CheckExact(object))
         rb_prefetch_table(object);
     else if (PyList_CheckExact(object))
         rb_prefetch(((PyListObject *)object)->ob_item);
+    else if ((PyObject *)Py_TYPE(object) == rb_py.uuid)
+        rb_prefetch(*(PyObject **)((char *)object + rb_uuid_slot)); /* if it is not known, any word will do */
 }
 
 #define RB_FETCH_ITEMS 32 /* at most: of a long list or dict the walk fetches the rest */

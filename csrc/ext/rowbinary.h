@@ -213,6 +213,7 @@ int rb_write_reference(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObj
 /* write_objects.c */
 int rb_objects_init(void);
 int rb_write_decimal(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
+extern Py_ssize_t rb_uuid_slot;
 int rb_write_uuid(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
 
 /* write_container.c */

@@ -36,7 +36,7 @@ static int walk_array(rb_encoder *e, sink to, PyObject *value)
     Py_ssize_t count = Py_SIZE(value);
     if (count > RB_MAX_STRING || begin(to, (size_t)count))
         return -1;
-    Py_ssize_t i = put_usual(items, PySequence_Fast_ITEMS(value), count);
+    Py_ssize_t i = count ? put_usual(items, PySequence_Fast_ITEMS(value), count) : 0;
     if (RB_UNLIKELY(i < 0))
         return -1;
     for (; i < count; i++)

@@ -188,7 +188,7 @@ static int find_layout(void)
 
 /* --- UUID ----------------------------------------------------------------------------------------- */
 
-static Py_ssize_t uuid_slot; /* where a UUID has its `int`; 0 when unknown */
+Py_ssize_t rb_uuid_slot; /* where a UUID has its `int`; 0 when unknown */
 
 static int find_uuid_slot(void)
 {
@@ -196,7 +196,7 @@ static int find_uuid_slot(void)
     if (!member)
         return -1;
     if (Py_TYPE(member) == &PyMemberDescr_Type && ((PyMemberDescrObject *)member)->d_member->type == T_OBJECT_EX)
-        uuid_slot = ((PyMemberDescrObject *)member)->d_member->offset;
+        rb_uuid_slot = ((PyMemberDescrObject *)member)->d_member->offset;
     Py_DECREF(member);
     return 0;
 }
@@ -223,8 +223,8 @@ int rb_write_uuid(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *
         return rb_write_reference(e, out, node, value);
     unsigned __int128 number;
     PyObject *held = NULL, *found;
-    if (RB_LIKELY(uuid_slot)) {
-        found = *(PyObject **)((char *)value + uuid_slot);
+    if (RB_LIKELY(rb_uuid_slot)) {
+        found = *(PyObject **)((char *)value + rb_uuid_slot);
     } else {
         if (e->no_calls)
             return -1;
