@@ -7,6 +7,7 @@ import datetime as dt
 import decimal
 import enum
 import fractions
+import functools
 import ipaddress
 import uuid
 import zoneinfo
@@ -141,8 +142,11 @@ _SIMPLE: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-def values_of(type_: t.Type | str) -> st.SearchStrategy[Any]:
-    """Values that a column of `type_` takes, each with one meaning only."""
+def values_of(type_: t.Type | str, one_form: bool = False) -> st.SearchStrategy[Any]:
+    """Values that a column of `type_` takes, each with one meaning only.
+
+    `one_form`: in one example all values of a named Tuple are tuples, or all are dicts.
+    """
     if isinstance(type_, str):
         type_ = rowbinary.parse_type(type_)
     simple = _SIMPLE.get(type_.family)
@@ -165,48 +169,52 @@ def values_of(type_: t.Type | str) -> st.SearchStrategy[Any]:
             return st.one_of(_SIMPLE["Time"], st.integers(-limit, limit))
         case t.Enum():
             return st.sampled_from([label for label, _ in type_.labels])
-    return _container_values(type_)
+    return _container_values(type_, one_form)
 
 
 _WIDE = decimal.Context(prec=100)
 
 
-def _container_values(type_: t.Type) -> st.SearchStrategy[Any]:
+def _container_values(type_: t.Type, one_form: bool) -> st.SearchStrategy[Any]:
+    of = functools.partial(values_of, one_form=one_form)
     match type_:
         case t.Wrapper(family="Array"):
-            return st.lists(values_of(type_.inner), max_size=4)
+            return st.lists(of(type_.inner), max_size=4)
         case t.Wrapper(family="Nullable"):
-            return st.one_of(st.none(), values_of(type_.inner))
+            return st.one_of(st.none(), of(type_.inner))
         case t.Wrapper():
-            return values_of(type_.inner)
+            return of(type_.inner)
         case t.Map():
-            return st.dictionaries(values_of(type_.key), values_of(type_.value), max_size=3)
+            return st.dictionaries(of(type_.key), of(type_.value), max_size=3)
         case t.Tuple(family="Nested"):
-            return st.lists(st.tuples(*map(values_of, type_.elements)), max_size=3)
+            return st.lists(st.tuples(*map(of, type_.elements)), max_size=3)
         case t.Tuple() if type_.names is not None:
-            cells = dict(zip(type_.names, map(values_of, type_.elements), strict=True))
-            return st.one_of(st.fixed_dictionaries(cells), st.tuples(*cells.values()))
+            cells = dict(zip(type_.names, map(of, type_.elements), strict=True))
+            forms = [st.fixed_dictionaries(cells), st.tuples(*cells.values())]
+            if one_form:
+                return st.shared(st.integers(0, 1), key=type_.text).flatmap(forms.__getitem__)
+            return st.one_of(forms)
         case t.Tuple():
-            return st.tuples(*map(values_of, type_.elements))
+            return st.tuples(*map(of, type_.elements))
         case t.Variant():
-            return st.one_of(st.none(), *map(_forced, type_.members))
+            return st.one_of(st.none(), *(_forced(member, one_form) for member in type_.members))
         case t.Alias(structure=t.Variant() as structure):
-            return values_of(structure)
+            return of(structure)
         case t.Alias():
-            return values_of(type_.structure)
+            return of(type_.structure)
         case t.Dynamic():
             return dynamic_values
         case t.JSON():
             return documents(type_)
         case t.QBit():
-            return st.lists(values_of(type_.element), min_size=type_.length, max_size=type_.length)
+            return st.lists(of(type_.element), min_size=type_.length, max_size=type_.length)
         case t.Aggregate():
-            return values_of(type_.arguments[-1])
+            return of(type_.arguments[-1])
     raise AssertionError(f"no strategy for {type_}")
 
 
-def _forced(type_: t.Type) -> st.SearchStrategy[Any]:
-    return values_of(type_).map(lambda value: typed(value, type_))
+def _forced(type_: t.Type, one_form: bool = False) -> st.SearchStrategy[Any]:
+    return values_of(type_, one_form).map(lambda value: typed(value, type_))
 
 
 natural_scalars = st.one_of(

@@ -7,7 +7,10 @@ import pathlib
 import sys
 
 import pytest
+from conftest import implementations
 from fuzz import targets
+
+import rowbinary
 
 CORPUS = pathlib.Path(targets.__file__).parent / "corpus"
 INPUTS = {name: sorted(CORPUS.joinpath(name).iterdir()) for name in targets.TARGETS}
@@ -57,6 +60,16 @@ def growth(given: targets.Input, times: int) -> int:
         both(given)
     gc.collect()
     return sys.getallocatedblocks() - before
+
+
+@pytest.mark.skipif("c" not in implementations(), reason="the C extension is not built")
+def test_entries_before_an_error_are_given_back() -> None:
+    body = rowbinary.encode_rows(
+        "a LowCardinality(UInt32)", [(n,) for n in range(1000, 1300)], format="Native"
+    )
+    given = targets.Input("Native", {"rows": "tuples"}, None, 0, False, body[:800])
+    assert "4 bytes are needed" in str(targets.whole(given, "c"))
+    assert min(growth(given, 1) for _ in range(20)) < 100
 
 
 @pytest.mark.slow

@@ -232,7 +232,7 @@ static int read_entries(rb_source *s, const rb_part *part, Py_ssize_t size)
         s->row = row;
     }
     s->at = -1;
-    entries->values = list;
+    Py_XSETREF(entries->values, list); /* those before an error are in it */
     return list ? 0 : -1;
 }
 
