@@ -30,6 +30,7 @@ VECTORS = pathlib.Path(__file__).parent / "vectors"
 hypothesis.settings.register_profile("default", deadline=None, max_examples=50)
 # The same examples in every run, so that what fails is what changed; other runs look for new ones.
 hypothesis.settings.register_profile("ci", deadline=None, max_examples=200, derandomize=True)
+hypothesis.settings.register_profile("few", deadline=None, max_examples=50, derandomize=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
