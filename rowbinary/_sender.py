@@ -110,7 +110,8 @@ class Sender:
         except Exception as error:
             if not done.done():
                 body.fail()
-                sender.join()
+                while sender.is_alive():
+                    sender.join(AWAKE)
                 self._check_refusal(job, body, done, error)
             raise
         except BaseException:

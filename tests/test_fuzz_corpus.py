@@ -7,12 +7,15 @@ import pathlib
 import sys
 
 import pytest
-from conftest import implementations
 from fuzz import targets
 
 import rowbinary
 
 CORPUS = pathlib.Path(targets.__file__).parent / "corpus"
+ONLY_COUNTED = pytest.mark.skipif(
+    "c" not in targets.IMPLEMENTATIONS or sys.getallocatedblocks() == 0,
+    reason="the references of Python are not ours to count, nor does every allocator count blocks",
+)
 INPUTS = {name: sorted(CORPUS.joinpath(name).iterdir()) for name in targets.TARGETS}
 
 
@@ -62,7 +65,7 @@ def growth(given: targets.Input, times: int) -> int:
     return sys.getallocatedblocks() - before
 
 
-@pytest.mark.skipif("c" not in implementations(), reason="the C extension is not built")
+@ONLY_COUNTED
 def test_entries_before_an_error_are_given_back() -> None:
     body = rowbinary.encode_rows(
         "a LowCardinality(UInt32)", [(n,) for n in range(1000, 1300)], format="Native"
@@ -73,10 +76,7 @@ def test_entries_before_an_error_are_given_back() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    "c" not in targets.IMPLEMENTATIONS, reason="the references of Python are not ours to count"
-)
-@pytest.mark.skipif(sys.getallocatedblocks() == 0, reason="another allocator, which counts no blocks")
+@ONLY_COUNTED
 def test_nothing_is_left_behind() -> None:
     """Whatever a body is: each reference that the C decoder takes is given back."""
     given = [targets.parsed(file.read_bytes()) for file in INPUTS["decode"]]

@@ -63,7 +63,7 @@ static int put_nullables(rb_encoder *e, rb_column *c, PyObject *const *cells, Py
     return failed;
 }
 
-/* Cells of any other type: of LowCardinality, and containers. */
+/* Cells of any other type: containers, and what else may be NULL. */
 static int put_any(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes)
 {
     rb_block *b = c->block;
