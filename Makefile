@@ -44,7 +44,7 @@ test: $(VENV)/.dev build
 	$(BIN)/python $(PYTEST) $(WORKERS) -m "not slow" $(TESTS)
 
 test-slow: $(VENV)/.dev build
-	$(BIN)/python $(PYTEST) -m slow $(TESTS)
+	$(BIN)/python $(PYTEST) $(WORKERS) -m slow $(TESTS)
 
 # Without the C modules: what a machine without a compiler runs.
 test-python: $(VENV)/.dev build

@@ -11,6 +11,7 @@ import functools
 import ipaddress
 import uuid
 import zoneinfo
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -142,10 +143,11 @@ _SIMPLE: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-def values_of(type_: t.Type | str, one_form: bool = False) -> st.SearchStrategy[Any]:
+def values_of(type_: t.Type | str, agreed: bool = False) -> st.SearchStrategy[Any]:
     """Values that a column of `type_` takes, each with one meaning only.
 
-    `one_form`: in one example all values of a named Tuple are tuples, or all are dicts.
+    `agreed`: what clickhouse-connect stores as we do.  In one example all values of a named Tuple are
+    tuples, or all are dicts; no array in a document is without a value.
     """
     if isinstance(type_, str):
         type_ = rowbinary.parse_type(type_)
@@ -169,14 +171,14 @@ def values_of(type_: t.Type | str, one_form: bool = False) -> st.SearchStrategy[
             return st.one_of(_SIMPLE["Time"], st.integers(-limit, limit))
         case t.Enum():
             return st.sampled_from([label for label, _ in type_.labels])
-    return _container_values(type_, one_form)
+    return _container_values(type_, agreed)
 
 
 _WIDE = decimal.Context(prec=100)
 
 
-def _container_values(type_: t.Type, one_form: bool) -> st.SearchStrategy[Any]:
-    of = functools.partial(values_of, one_form=one_form)
+def _container_values(type_: t.Type, agreed: bool) -> st.SearchStrategy[Any]:
+    of = functools.partial(values_of, agreed=agreed)
     match type_:
         case t.Wrapper(family="Array"):
             return st.lists(of(type_.inner), max_size=4)
@@ -191,13 +193,13 @@ def _container_values(type_: t.Type, one_form: bool) -> st.SearchStrategy[Any]:
         case t.Tuple() if type_.names is not None:
             cells = dict(zip(type_.names, map(of, type_.elements), strict=True))
             forms = [st.fixed_dictionaries(cells), st.tuples(*cells.values())]
-            if one_form:
+            if agreed:
                 return st.shared(st.integers(0, 1), key=type_.text).flatmap(forms.__getitem__)
             return st.one_of(forms)
         case t.Tuple():
             return st.tuples(*map(of, type_.elements))
         case t.Variant():
-            return st.one_of(st.none(), *(_forced(member, one_form) for member in type_.members))
+            return st.one_of(st.none(), *(_forced(member, agreed) for member in type_.members))
         case t.Alias(structure=t.Variant() as structure):
             return of(structure)
         case t.Alias():
@@ -205,7 +207,7 @@ def _container_values(type_: t.Type, one_form: bool) -> st.SearchStrategy[Any]:
         case t.Dynamic():
             return dynamic_values
         case t.JSON():
-            return documents(type_)
+            return documents(type_).map(filled) if agreed else documents(type_)
         case t.QBit():
             return st.lists(of(type_.element), min_size=type_.length, max_size=type_.length)
         case t.Aggregate():
@@ -213,8 +215,8 @@ def _container_values(type_: t.Type, one_form: bool) -> st.SearchStrategy[Any]:
     raise AssertionError(f"no strategy for {type_}")
 
 
-def _forced(type_: t.Type, one_form: bool = False) -> st.SearchStrategy[Any]:
-    return values_of(type_, one_form).map(lambda value: typed(value, type_))
+def _forced(type_: t.Type, agreed: bool = False) -> st.SearchStrategy[Any]:
+    return values_of(type_, agreed).map(lambda value: typed(value, type_))
 
 
 natural_scalars = st.one_of(
@@ -259,6 +261,19 @@ def documents(type_: t.Type | str) -> st.SearchStrategy[dict[str, Any]]:
         return free
     declared = st.fixed_dictionaries({}, optional=flat)
     return st.tuples(declared, free).map(lambda pair: {**pair[0], **pair[1]})
+
+
+def filled(value: Any) -> Any:
+    """`value` with something in each array.
+
+    What type an array without a value has depends on the rows before, when the server reads JSON text.
+    """
+    if isinstance(value, Mapping):
+        return {key: filled(item) for key, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    items = [filled(item) for item in value]
+    return items if any(item is not None for item in items) else [*items, 0]
 
 
 def _touches(key: str, paths: dict[str, Any]) -> bool:

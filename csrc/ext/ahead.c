@@ -6,10 +6,14 @@
  * the rows follow one by one with what is left of them, as ever (write_row in block.c).
  *
  * Nothing is decided here: where a value is not what it mostly is, the column is left to the rows until the
- * block ends.  What was written ahead for rows that do not follow is cut out again. */
+ * block ends.  Columns with documents, which differ more, are tried again behind that row.  What was written
+ * ahead for rows that do not follow is cut out again. */
 #include "columns.h"
 #include "dict_items.h"
 #include "write_scalar.h"
+
+#define FEW 4    /* documents: fewer ahead are not worth the work */
+#define MOST 256 /* documents that are left to their rows at a time */
 
 /* --- writers: 0, or -1 for a value that is left to the rows ----------------------------------------------- */
 
@@ -63,18 +67,33 @@ static int put_nullables(rb_encoder *e, rb_column *c, PyObject *const *cells, Py
     return failed;
 }
 
-/* Cells of any other type: containers, and what else may be NULL. */
-static int put_any(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes)
+/* An empty array, as many are. */
+static inline int put_empty(rb_column *c)
+{
+    uint64_t end = c->child->count;
+    c->count++;
+    return rb_put(&c->out, &end, 8);
+}
+
+/* Cells of any other type: containers, and what else may be NULL; returns how many could be put. */
+static Py_ssize_t put_any(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes)
 {
     rb_block *b = c->block;
     size_t size = b->size;
-    int failed = 0;
-    for (Py_ssize_t k = 0; k < count && !failed; k++) {
-        failed = rb_column_put(e, c, cells[k]) || b->size - size > RB_LONG_CELL;
+    for (Py_ssize_t k = 0; k < count; k++) {
+        if (c->shape == RB_COL_ARRAY && PyList_CheckExact(cells[k]) && !PyList_GET_SIZE(cells[k])) {
+            if (put_empty(c))
+                return k;
+            sizes[k] = 8;
+            continue;
+        }
+        int failed = rb_column_put(e, c, cells[k]) || b->size - size > RB_LONG_CELL;
         sizes[k] = (uint32_t)(b->size - size);
         b->size = size; /* the row is counted when it follows */
+        if (RB_UNLIKELY(failed))
+            return k;
     }
-    return failed;
+    return count;
 }
 
 static int is_scalar(const rb_column *c)
@@ -82,22 +101,20 @@ static int is_scalar(const rb_column *c)
     return c->shape == RB_COL_FIXED || c->shape == RB_COL_TEXT;
 }
 
-static int put_cells(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes)
+/* Returns how many of the cells could be put. */
+static Py_ssize_t put_cells(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes)
 {
-    e->no_calls = 1;
-    int failed;
     if (c->shape == RB_COL_TEXT)
-        failed = put_texts(c, cells, count, sizes);
-    else if (c->shape == RB_COL_FIXED)
-        failed = put_fixed(e, c, cells, count);
-    else if (c->shape == RB_COL_LOW_CARDINALITY)
-        failed = rb_dictionary_put_many(e, c, cells, count, sizes);
-    else if (c->shape == RB_COL_NULLABLE && is_scalar(c->child))
-        failed = put_nullables(e, c, cells, count, sizes);
-    else
-        failed = put_any(e, c, cells, count, sizes);
-    e->no_calls = 0;
-    return failed;
+        return put_texts(c, cells, count, sizes) ? 0 : count;
+    if (c->shape == RB_COL_FIXED)
+        return put_fixed(e, c, cells, count) ? 0 : count;
+    if (c->shape == RB_COL_LOW_CARDINALITY)
+        return rb_dictionary_put_many(e, c, cells, count, sizes) ? 0 : count;
+    if (c->shape == RB_COL_NULLABLE && is_scalar(c->child))
+        return put_nullables(e, c, cells, count, sizes) ? 0 : count;
+    if (c->shape == RB_COL_JSON)
+        return rb_put_documents(e, c, cells, count, sizes);
+    return put_any(e, c, cells, count, sizes);
 }
 
 /* What the cells hold, one level after the other: the next can be asked for when the one above has come. */
@@ -129,31 +146,65 @@ static Py_ssize_t hold_rows(const rb_encoder *e, PyObject *list, Py_ssize_t inde
     return count;
 }
 
-/* Write column `i` ahead.  Where that fails it is as before. */
-static int put_column(rb_encoder *e, Py_ssize_t i, PyObject *const *rows, Py_ssize_t count)
+/* Keep what was written ahead of `count` rows. */
+static void cut_column(rb_block *b, const rb_cell *cell, size_t before, Py_ssize_t count)
+{
+    rb_column *c = cell->column;
+    if (cell->kind != RB_CELL_PLAIN)
+        rb_column_cut(c, b->rows + (size_t)count);
+    else if (c->out.start)
+        c->out.p = c->out.start + before;
+}
+
+/* Write column `i` ahead, of the rows that are held from `first` on, which is the next; returns of how many.  Only
+ * documents are worth it when it cannot be all of them. */
+static Py_ssize_t put_column(rb_encoder *e, Py_ssize_t i, Py_ssize_t first)
 {
     rb_block *b = e->block;
     rb_column *c = b->cells[i].column;
     uint32_t sizes[RB_AHEAD];
     PyObject *cells[RB_AHEAD];
     size_t before = rb_size(&c->out);
-    Py_ssize_t k = 0;
+    Py_ssize_t count = b->held_count - first, k = 0;
     do /* there is a row */
-        cells[k] = PyTuple_GET_ITEM(rows[k], i);
+        cells[k] = PyTuple_GET_ITEM(b->held[first + k], i);
     while (++k < count);
     fetch_inner(c, cells, count);
-    if (RB_UNLIKELY(put_cells(e, c, cells, count, sizes))) {
-        if (b->cells[i].kind != RB_CELL_PLAIN)
-            rb_column_cut(c, b->rows);
-        else if (c->out.start)
-            c->out.p = c->out.start + before;
-        return -1;
+    e->no_calls = 1;
+    Py_ssize_t put = put_cells(e, c, cells, count, sizes);
+    e->no_calls = 0;
+    if (RB_UNLIKELY(put < count)) {
+        PyErr_Clear(); /* it comes again with the row */
+        put = b->cells[i].documents ? put : 0;
+        cut_column(b, &b->cells[i], before, put);
     }
-    if (c->shape == RB_COL_FIXED)
+    if (c->shape == RB_COL_FIXED && put)
         b->ahead_fixed += c->width;
     else
-        for (k = 0; k < count; k++)
-            b->ahead_sizes[k] += sizes[k];
+        for (k = 0; k < put; k++)
+            b->ahead_sizes[first + k] += sizes[k];
+    return put;
+}
+
+/* Whether the documents of row `k` are written, those of some rows behind it too if they can be.  Where the first
+ * of them has something unusual it is left to the row; where such come often, so are some more. */
+static int put_documents(rb_encoder *e, Py_ssize_t i, Py_ssize_t k)
+{
+    rb_cell *cell = &e->block->cells[i];
+    if (RB_LIKELY(k < cell->ahead))
+        return 1;
+    if (cell->left) {
+        cell->left--;
+        return 0;
+    }
+    Py_ssize_t put = put_column(e, i, k);
+    cell->ahead = k + put;
+    if (put >= FEW)
+        cell->next_left = 1;
+    if (put)
+        return 1;
+    cell->left = cell->next_left - 1;
+    cell->next_left += cell->next_left < MOST ? cell->next_left : 0;
     return 0;
 }
 
@@ -162,32 +213,62 @@ static int put_column(rb_encoder *e, Py_ssize_t i, PyObject *const *rows, Py_ssi
 Py_ssize_t rb_ahead_open(rb_encoder *e, PyObject *list, Py_ssize_t index, PyObject **rows)
 {
     rb_block *b = e->block;
-    Py_ssize_t count = hold_rows(e, list, index, rows);
+    Py_ssize_t count = hold_rows(e, list, index, rows), may_go = 0;
     if (!count)
         return b->ahead_most = 0; /* other rows: not before the next block */
-    b->rest_count = 0;
+    b->held = rows;
+    b->held_count = count;
+    b->rest_count = b->next = b->even = 0;
     b->ahead_fixed = 1; /* rows of nothing count too */
-    b->ahead_next = b->ahead_sizes;
     memset(b->ahead_sizes, 0, sizeof b->ahead_sizes);
     for (Py_ssize_t i = 0; i < b->columns_count; i++) {
         rb_cell *cell = &b->cells[i];
-        cell->ahead = cell->ahead && !put_column(e, i, rows, count);
+        cell->ahead = 0;
+        if (cell->may_go_ahead && !cell->documents) {
+            cell->ahead = put_column(e, i, 0);
+            cell->may_go_ahead = cell->ahead > 0;
+        }
+        may_go += cell->may_go_ahead;
         if (!cell->ahead)
             b->rest[b->rest_count++] = i;
     }
     b->ahead = count;
-    b->ahead_most = 2 * b->ahead_most < RB_AHEAD ? 2 * b->ahead_most : RB_AHEAD;
-    if (b->rest_count == b->columns_count)
-        b->ahead_most = 0;
+    b->whole = b->rest_count || e->grouped ? 0 : count;
+    b->ahead_most = !may_go ? 0 : 2 * b->ahead_most < RB_AHEAD ? 2 * b->ahead_most : RB_AHEAD;
     return count;
 }
 
+/* Whether the arrays of row `k` that are compared with each other are known to be equally long: where those of
+ * some rows are written, they end at the same places. */
+static int is_even(rb_encoder *e, Py_ssize_t k)
+{
+    rb_block *b = e->block;
+    if (RB_LIKELY(k < b->even))
+        return 1;
+    Py_ssize_t until = b->held_count;
+    for (const Py_ssize_t *i = e->grouped; i < e->grouped_end; i++)
+        if (*i >= 0 && b->cells[*i].ahead < until)
+            until = b->cells[*i].ahead;
+    if (until <= k)
+        return 0;
+    size_t first = b->rows ? b->rows - 1 : 0, size = 8 * (b->rows + (size_t)(until - k) - first);
+    const uint8_t *before = NULL;
+    for (const Py_ssize_t *i = e->grouped; i < e->grouped_end; i++) {
+        const uint8_t *ends = *i < 0 ? NULL : b->columns[*i]->out.start + 8 * first;
+        if (ends && before && memcmp(ends, before, size))
+            return 0;
+        before = ends; /* NULL between two groups */
+    }
+    b->even = until;
+    return 1;
+}
+
 /* The lengths of the row's arrays that are compared with each other. */
-static void note_lengths(rb_encoder *e)
+static void note_lengths(rb_encoder *e, Py_ssize_t k)
 {
     const rb_block *b = e->block;
     for (const Py_ssize_t *i = e->grouped; i < e->grouped_end; i++) {
-        if (*i < 0 || !b->cells[*i].ahead)
+        if (*i < 0 || b->cells[*i].ahead <= k)
             continue;
         uint64_t ends[2] = {0, 0};
         const uint8_t *end = b->columns[*i]->out.start + 8 * b->rows;
@@ -201,6 +282,8 @@ void rb_ahead_fetch(const rb_block *b, PyObject *const *rows, Py_ssize_t k, Py_s
 {
     for (Py_ssize_t r = 0; r < b->rest_count; r++) {
         Py_ssize_t i = b->rest[r];
+        if (b->cells[i].may_go_ahead && !b->cells[i].left)
+            continue;
         if (k + 2 < count)
             rb_prefetch_places(PyTuple_GET_ITEM(rows[k + 2], i));
         if (k + 1 >= 0 && k + 1 < count)
@@ -208,23 +291,42 @@ void rb_ahead_fetch(const rb_block *b, PyObject *const *rows, Py_ssize_t k, Py_s
     }
 }
 
+/* The rows before this one have nothing left. */
+static Py_ssize_t find_whole(const rb_encoder *e)
+{
+    const rb_block *b = e->block;
+    Py_ssize_t whole = e->grouped ? b->even : b->held_count;
+    for (Py_ssize_t r = 0; r < b->rest_count; r++) {
+        const rb_cell *cell = &b->cells[b->rest[r]];
+        whole = cell->ahead < whole ? cell->ahead : whole;
+    }
+    return whole;
+}
+
 /* What is left of a row. */
 int rb_ahead_write_rest(rb_encoder *e, PyObject *row)
 {
     rb_block *b = e->block;
-    size_t size = *b->ahead_next++ + b->ahead_fixed;
-    if (RB_UNLIKELY(e->grouped != NULL))
-        note_lengths(e);
+    Py_ssize_t k = b->next++;
+    size_t size = b->ahead_fixed;
     for (Py_ssize_t r = 0; r < b->rest_count; r++) {
         Py_ssize_t i = b->rest[r];
         const rb_cell *at = &b->cells[i];
+        if (at->may_go_ahead && put_documents(e, i, k))
+            continue;
         int plain = at->kind == RB_CELL_PLAIN;
         size_t before = plain ? rb_size(&at->column->out) : 0;
         if (RB_UNLIKELY(rb_block_put(e, i, PyTuple_GET_ITEM(row, i))))
             return -1;
         size += plain ? rb_size(&at->column->out) - before : 0;
     }
-    return rb_gauge(b, size);
+    if (e->grouped && RB_UNLIKELY(!is_even(e, k))) {
+        note_lengths(e, k);
+        if (rb_check_groups(e))
+            return -1;
+    }
+    b->whole = find_whole(e);
+    return rb_gauge(b, size + b->ahead_sizes[k]);
 }
 
 /* Take back what was written for rows that do not follow. */
@@ -233,5 +335,5 @@ void rb_ahead_cut(rb_block *b)
     for (Py_ssize_t i = 0; b->ahead && i < b->columns_count; i++)
         if (b->cells[i].ahead)
             rb_column_cut(b->columns[i], b->rows);
-    b->ahead = 0;
+    b->ahead = b->whole = 0;
 }

@@ -11,11 +11,16 @@
 #define GOING_ON 4 /* a block goes on by this part of it, at most, to the end of a list */
 #define KINDS_KEPT 4096 /* types of Dynamic values remembered from block to block */
 
-/* Whether values of the column may be written before other cells of their rows (ahead.c): not where the paths or
- * types of a row decide something. */
+/* Whether values of the column may be written before other cells of their rows (ahead.c): not where the types of a
+ * row decide something.  Where its paths do, it is not done either (put_documents.c). */
 static int may_go_ahead(const rb_column *c, int containers)
 {
     switch (c->shape) {
+    case RB_COL_JSON:
+        for (Py_ssize_t i = 0; i < c->json->typed_count; i++)
+            if (!may_go_ahead(c->json->typed[i], 1))
+                return 0;
+        return !c->node->defaults;
     case RB_COL_FIXED:
     case RB_COL_TEXT:
     case RB_COL_LOW_CARDINALITY:
@@ -33,6 +38,14 @@ static int may_go_ahead(const rb_column *c, int containers)
     }
 }
 
+static int has_documents(const rb_column *c)
+{
+    int found = c->shape == RB_COL_JSON;
+    for (Py_ssize_t i = 0; i < c->children_count && !found; i++)
+        found = has_documents(c->children[i]);
+    return found;
+}
+
 /* Where some column is left to the rows, containers are too: what these hold does not stay in the cache for as
  * long as a batch takes. */
 static void note_ahead(rb_block *b)
@@ -40,9 +53,13 @@ static void note_ahead(rb_block *b)
     int containers = 1;
     for (Py_ssize_t i = 0; i < b->columns_count; i++)
         containers = containers && (b->absent[i] || may_go_ahead(b->columns[i], 1));
-    for (Py_ssize_t i = 0; i < b->columns_count; i++)
-        b->cells[i].ahead = !b->absent[i] && may_go_ahead(b->columns[i], containers);
-    b->ahead_most = RB_AHEAD;
+    for (Py_ssize_t i = 0; i < b->columns_count; i++) {
+        b->cells[i].may_go_ahead = !b->absent[i] && may_go_ahead(b->columns[i], containers);
+        b->cells[i].documents = has_documents(b->columns[i]);
+        b->cells[i].next_left = 1;
+    }
+    /* Rows written ahead are not too long, even if all of their cells are long. */
+    b->ahead_most = b->columns_count <= RB_MAX_ROW / RB_LONG_CELL ? RB_AHEAD : 0;
 }
 
 /* Which cells are plain: scalars of columns that the block has. */
@@ -56,7 +73,7 @@ static void note_cells(rb_block *b)
         rb_cell_kind kind = plain                                                  ? RB_CELL_PLAIN
                             : !b->absent[i] && c->shape == RB_COL_LOW_CARDINALITY ? RB_CELL_DICTIONARY
                                                                                   : RB_CELL_OTHER;
-        b->cells[i] = (rb_cell){kind, b->absent[i] ? NULL : c, c->node, 0};
+        b->cells[i] = (rb_cell){.kind = kind, .column = b->absent[i] ? NULL : c, .node = c->node};
         if (plain && c->shape == RB_COL_TEXT)
             b->texts[b->texts_count++] = c;
         else if (plain)
@@ -107,6 +124,7 @@ void rb_block_free(rb_encoder *e)
         rb_column_free(b->columns[--b->columns_count]);
     rb_forget_kinds(b);
     rb_memory_free(&b->scratch);
+    PyMem_Free(b->batch);
     PyMem_Free(b->columns);
     PyMem_Free(b->texts);
     PyMem_Free(b->cells);
@@ -179,7 +197,7 @@ static int RB_COLD cut_row(rb_block *b)
     note_counts(b);
     for (Py_ssize_t i = 0; i < b->columns_count; i++)
         failed |= rb_column_cut(b->columns[i], b->rows);
-    b->ahead = 0;
+    b->ahead = b->whole = 0;
     b->ahead_most = 1; /* and more when that goes well */
     untouch(b);
     b->text_size = texts_size(b);
@@ -253,7 +271,7 @@ static int RB_COLD take_by_reference(rb_encoder *e, PyObject *row, Py_ssize_t in
 /* A row whose other cells were written ahead. */
 static int write_rest(rb_encoder *e, PyObject *row)
 {
-    if (rb_ahead_write_rest(e, row) || (e->grouped && rb_check_groups(e)))
+    if (rb_ahead_write_rest(e, row))
         return -1;
     e->block->ahead--;
     return 0;
@@ -308,6 +326,17 @@ static inline int is_full(const rb_block *b)
            (RB_UNLIKELY(b->size >= BLOCK_BYTES) && !rb_block_goes_on(b, b->size, BLOCK_BYTES));
 }
 
+/* The row is in the block. */
+static inline int end_row(rb_encoder *e)
+{
+    rb_block *b = e->block;
+    b->rows++;
+    e->rows++;
+    if (is_full(b) && rb_block_close(e))
+        return rb_drop_error(); /* the next one is refused, if that cannot close the block */
+    return 0;
+}
+
 /* Add one row to the block; on failure the block is as before and an error is set. */
 int rb_block_write(rb_encoder *e, PyObject *row, Py_ssize_t index)
 {
@@ -316,12 +345,19 @@ int rb_block_write(rb_encoder *e, PyObject *row, Py_ssize_t index)
         return -1; /* what could not be done when it became full */
     if (write_row(e, row, index))
         return -1;
-    b->rows++;
-    e->rows++;
     settle(b);
-    if (is_full(b) && rb_block_close(e))
-        return rb_drop_error(); /* this row is in the block: the next one is refused, if that cannot close it */
-    return 0;
+    return end_row(e);
+}
+
+/* A row of those that are held follows, all of whose cells were written ahead. */
+int rb_block_follow(rb_encoder *e)
+{
+    rb_block *b = e->block;
+    b->start = b->size;
+    b->size += b->ahead_sizes[b->next++] + b->ahead_fixed;
+    b->ahead--;
+    e->index++;
+    return end_row(e);
 }
 
 /* --- the bytes ------------------------------------------------------------------------------------------- */

@@ -286,6 +286,8 @@ int rb_json_cut(rb_column *c, size_t count)
     int failed = 0;
     if (!j->touched && count == c->count)
         return 0;
+    if (j->settled > count) /* they were put ahead */
+        j->settled = count;
     for (Py_ssize_t i = 0; i < j->typed_count; i++)
         failed |= rb_column_cut(j->typed[i], count);
     for (size_t i = 0; i < j->order_count; i++) {

@@ -30,6 +30,7 @@ typedef struct {
     uint8_t rule;            /* rb_rule (json_values.h) */
     uint8_t active;          /* its values go into the column */
     uint8_t usual;           /* they do so from the first on, for in the block before many documents had it */
+    uint8_t slot;            /* 1 + that of the path while documents are put ahead (put_documents.c), else 0 */
 } rb_path; /* 64 bytes: one line of the cache */
 
 /* A value (type tag and all) of a path without a column.  It ends where the next one begins. */
@@ -65,6 +66,8 @@ struct rb_json {
     size_t grown;            /* bytes of the document being put that are not noted yet */
 };
 
+#define RB_LIST 0x80 /* in the sort of a value: it is a list of such; tags are smaller */
+
 int64_t rb_json_add(rb_json *j, const uint8_t *name, size_t size, uint32_t hash);
 int rb_json_note_run(rb_path *path);
 int rb_json_pad(rb_path *path, size_t count);
@@ -75,6 +78,12 @@ int64_t rb_json_search(rb_json *j, const uint8_t *name, size_t size);
 int rb_json_begin(rb_column *c, uint32_t index);
 int rb_json_wait(rb_column *c, uint32_t index, const uint8_t *value, size_t size);
 void rb_json_choose_all(rb_column *c);
+
+/* Whether documents of paths that all have columns decide nothing, in whatever order they come. */
+static inline int rb_json_is_decided(const rb_json *j)
+{
+    return j->settled >= RB_WATCHED || j->order_count == j->active;
+}
 
 static inline int rb_json_is_named(const rb_json *j, const rb_path *path, const uint8_t *name, size_t size)
 {

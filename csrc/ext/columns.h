@@ -41,6 +41,7 @@ typedef struct rb_block rb_block;
 typedef struct rb_dictionary rb_dictionary;
 typedef struct rb_dynamic rb_dynamic;
 typedef struct rb_json rb_json;
+typedef struct rb_batch rb_batch;
 
 /* What every value needs stands in the first line of the cache. */
 struct rb_column {
@@ -93,7 +94,11 @@ typedef struct {
     rb_cell_kind kind;
     rb_column *column;       /* NULL when the block leaves it out */
     const rb_node *node;
-    int ahead;               /* may be written ahead (ahead.c) */
+    int may_go_ahead;        /* may be written before other cells of its row (ahead.c) */
+    int documents;           /* has JSON */
+    Py_ssize_t ahead;        /* of the rows that are held, those that have it written */
+    Py_ssize_t left;         /* documents that are left to their rows, after something unusual, */
+    Py_ssize_t next_left;    /* and how many these will be next time */
 } rb_cell;
 
 #define RB_AHEAD 32 /* rows */
@@ -112,15 +117,20 @@ struct rb_block {
     size_t rows, size, start; /* rowbinary._columns.Gauge */
     PyObject *list;          /* the rows that are being taken are those of a list, from `*index` on; else NULL */
     const Py_ssize_t *index;
-    Py_ssize_t ahead, ahead_most; /* rows written ahead; how many may be next time */
-    size_t ahead_sizes[RB_AHEAD], *ahead_next; /* bytes of each; those of the next */
-    size_t ahead_fixed;       /* and bytes that all have */
+    PyObject *const *held;   /* rows of the list some cells of which were written ahead */
+    Py_ssize_t held_count, next;
+    Py_ssize_t ahead, ahead_most; /* of them those that are still to follow; how many may be held next time */
+    Py_ssize_t even;         /* those before this one have arrays of equal length where they must */
+    Py_ssize_t whole;        /* those before this one are written in all columns */
+    size_t ahead_sizes[RB_AHEAD]; /* bytes of each that were written ahead */
+    size_t ahead_fixed;      /* and bytes that all have */
     Py_ssize_t *rest, rest_count; /* cells that are not written ahead */
     unsigned *calls;         /* those of the encoder */
     int json;
     int opening;             /* columns are being made for the schema */
     rb_fault fault;
     rb_buffer scratch;       /* RowBinary on its way into a column */
+    rb_batch *batch;         /* documents that are put ahead (put_documents.c); NULL until there are such */
     rb_column **touched;     /* JSON columns that took documents of the row */
     size_t touched_count, touched_room;
     rb_kind *kinds[256];     /* by the first byte of the tag */
@@ -218,14 +228,16 @@ void rb_ahead_fetch(const rb_block *b, PyObject *const *rows, Py_ssize_t k, Py_s
 int rb_ahead_write_rest(rb_encoder *e, PyObject *row);
 void rb_ahead_cut(rb_block *b);
 
-/* put_json.c */
+/* put_json.c, put_documents.c */
 int rb_put_json(rb_encoder *e, rb_column *c, PyObject *value);
+Py_ssize_t rb_put_documents(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes);
 
 /* block.c */
 int rb_block_open(rb_encoder *e);
 void rb_block_free(rb_encoder *e);
 int rb_block_put_other(rb_encoder *e, Py_ssize_t i, PyObject *cell);
 int rb_block_write(rb_encoder *e, PyObject *row, Py_ssize_t index);
+int rb_block_follow(rb_encoder *e);
 int rb_block_close(rb_encoder *e);
 int rb_block_goes_on(const rb_block *b, size_t size, size_t enough);
 void rb_block_end_ahead(rb_encoder *e);

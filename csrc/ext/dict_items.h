@@ -69,6 +69,26 @@ static inline void rb_prefetch_items(PyObject *object)
 #endif
 }
 
+/* The entries of a dict with `count` keys, all str, in their order; NULL for every other dict. */
+#ifdef RB_DICT_ENTRIES
+typedef PyDictUnicodeEntry rb_entry;
+static inline const rb_entry *rb_entries(PyObject *dict, Py_ssize_t count)
+{
+    PyDictKeysObject *keys = ((PyDictObject *)dict)->ma_keys;
+    int plain = PyDict_GET_SIZE(dict) == count && keys->dk_nentries == count && DK_IS_UNICODE(keys) &&
+                ((PyDictObject *)dict)->ma_values == NULL;
+    return plain ? DK_UNICODE_ENTRIES(keys) : NULL;
+}
+#else
+typedef struct {
+    PyObject *me_key, *me_value;
+} rb_entry;
+static inline const rb_entry *rb_entries(PyObject *dict, Py_ssize_t count)
+{
+    return NULL;
+}
+#endif
+
 static inline void rb_items_open(const rb_encoder *e, rb_items *it, PyObject *dict)
 {
     it->dict = dict;

@@ -162,8 +162,12 @@ static int fill_ahead(rb_encoder *e, PyObject *list, Py_ssize_t *index, Py_ssize
         if (*index >= PyList_GET_SIZE(list) || PyList_GET_ITEM(list, *index) != rows[k])
             break; /* a row before changed the list */
         fetch_far(e, list, (*index)++);
-        rb_ahead_fetch(e->block, rows, k, count);
-        failed = take_row(e, rows[k], on_error);
+        if (k < e->block->whole) {
+            failed = rb_block_follow(e);
+        } else {
+            rb_ahead_fetch(e->block, rows, k, count);
+            failed = take_row(e, rows[k], on_error);
+        }
     }
     if (count)
         rb_block_end_ahead(e);

@@ -34,6 +34,14 @@ static RB_INLINE rb_leaf rb_leaf_of(const rb_encoder *e, PyObject *value)
     return (rb_leaf){value == Py_True, type == &PyBool_Type ? RB_TAG_BOOL : RB_TAG_NOTHING};
 }
 
+/* The value of a leaf, without its tag. */
+static inline int rb_put_leaf(rb_buffer *out, PyObject *value, rb_leaf leaf)
+{
+    if (leaf.tag == RB_TAG_STRING)
+        return rb_put_str(out, value);
+    return leaf.tag == RB_TAG_BOOL ? rb_put(out, &leaf.word, 1) : rb_put(out, &leaf.word, 8);
+}
+
 /* The UTF-8 of a key; NULL for what is no exact str, and for a lone surrogate. */
 static inline const uint8_t *rb_key_text(PyObject *key, Py_ssize_t *size)
 {

@@ -1,123 +1,12 @@
-/* Documents from dicts straight into the columns of their paths: the sink of walk_json.h for Native.
+/* Documents from dicts straight into the columns of their paths: a sink of walk_json.h for Native.
  *
- * Where a key leads is remembered with the path: the object it was found in and the key itself, so that
- * documents of one source need no path texts at all.  Everything unusual (JSON text, other mappings, typed
- * values, keys that are no plain str, paths that collide) makes the walk give up; the document then goes by
- * way of RowBinary, which is the reference's to write. */
-#include "column_json.h"
-#include "json_values.h"
-
-#define LIST 0x80 /* in the sort of a value: it is a list of such; tags are smaller */
-
-typedef rb_column *sink;
-typedef uint32_t object; /* its path, or RB_NO_PATH */
-typedef rb_path *place;  /* paths move when one is added */
+ * Everything unusual (JSON text, other mappings, keys that are no plain str, paths that collide) makes the walk
+ * give up; the document then goes by way of RowBinary, which is the reference's to write.  Most documents of
+ * tuples in a list do not come here but are put ahead of their rows (put_documents.c). */
+#include "json_places.h"
 
 static int put_objects(rb_encoder *e, rb_column *c, rb_path *path, PyObject *list);
 static int put_document(rb_encoder *e, sink c, PyObject *dict);
-
-/* --- keys to paths ----------------------------------------------------------------------------------- */
-
-/* Whether `path` is what `key` means in the object `parent`: the same text, if not the same str. */
-static int is_path_of(const rb_json *j, const rb_path *path, uint32_t parent, const uint8_t *key, size_t size)
-{
-    const uint8_t *name = j->names.start + path->name;
-    size_t before = parent == RB_NO_PATH ? 0 : (size_t)j->paths[parent].name_size + 1;
-    return path->parent == parent && path->key && path->name_size == before + size &&
-           memcmp(name + before, key, size) == 0;
-}
-
-/* The path by its text. */
-static int64_t search(rb_column *c, uint32_t parent, const uint8_t *key, size_t size)
-{
-    rb_json *j = c->json;
-    rb_buffer *scratch = &c->block->scratch;
-    size_t at = rb_size(scratch), before = parent == RB_NO_PATH ? 0 : (size_t)j->paths[parent].name_size + 1;
-    if (before + size > (size_t)RB_MAX_STRING || rb_need(scratch, before + size + 1))
-        return -1;
-    uint8_t *name = scratch->start + at;
-    if (before) {
-        memcpy(name, j->names.start + j->paths[parent].name, before - 1);
-        name[before - 1] = '.';
-    }
-    memcpy(name + before, key, size);
-    return rb_json_search(j, name, before + size);
-}
-
-static int64_t RB_COLD locate_by_text(rb_column *c, uint32_t parent, PyObject *key)
-{
-    rb_json *j = c->json;
-    Py_ssize_t size;
-    const uint8_t *bytes = rb_key_text(key, &size);
-    if (!bytes)
-        return -1;
-    int64_t found = rb_json_guess(j);
-    if (found >= j->count || !is_path_of(j, &j->paths[found], parent, bytes, (size_t)size))
-        found = search(c, parent, bytes, (size_t)size);
-    if (found < 0)
-        return -1;
-    Py_XSETREF(j->paths[found].key, Py_NewRef(key));
-    j->paths[found].parent = parent;
-    return found;
-}
-
-/* Whether path `index` was last reached with this very key. */
-static inline int is_key_of(const rb_json *j, int64_t index, uint32_t parent, const PyObject *key)
-{
-    return index < j->count && j->paths[index].key == key && j->paths[index].parent == parent;
-}
-
-/* The path that `key` leads to from the object `parent`. */
-static RB_INLINE int find_place(rb_encoder *e, sink c, object parent, PyObject *key, place *at)
-{
-    rb_json *j = c->json;
-    int64_t found = rb_json_guess(j);
-    if (RB_UNLIKELY(!is_key_of(j, found, parent, key))) {
-        found = j->recent && PyUnicode_CheckExact(key) ? (int64_t)*rb_json_recent(j, key, parent) - 1 : -1;
-        if (found < 0 || !is_key_of(j, found, parent, key)) {
-            found = locate_by_text(c, parent, key);
-            if (found < 0)
-                return -1;
-            *rb_json_recent(j, key, parent) = (uint32_t)found + 1;
-        }
-        rb_json_met(j, (uint32_t)found);
-    }
-    j->last = (uint32_t)found;
-    *at = &j->paths[found];
-    return 0;
-}
-
-/* --- rules -------------------------------------------------------------------------------------------- */
-
-static inline uint32_t index_of(const rb_column *c, const rb_path *path)
-{
-    return (uint32_t)(path - c->json->paths);
-}
-
-/* Asked once for each path, the typed ones excepted.  Without an answer it stays unknown. */
-static rb_rule RB_COLD learn_rule(rb_encoder *e, rb_column *c, rb_path *path)
-{
-    const rb_node *typed = NULL;
-    rb_rule rule = RB_RULE_DYNAMIC;
-    if (c->node->rules) {
-        const char *text = (const char *)c->json->names.start + path->name;
-        PyObject *name = PyUnicode_DecodeUTF8(text, path->name_size, NULL);
-        rule = name ? rb_ask_rules(e, c->node, name, &typed) : RB_RULE_UNKNOWN;
-        Py_XDECREF(name);
-    }
-    path->rule = (uint8_t)rule;
-    return rule;
-}
-
-static inline rb_rule rule_of(rb_encoder *e, sink c, place at, PyObject *key, const rb_node **typed)
-{
-    rb_rule rule = at->rule;
-    if (RB_UNLIKELY(rule == RB_RULE_UNKNOWN))
-        rule = learn_rule(e, c, at);
-    if (RB_UNLIKELY(rule == RB_RULE_TYPED))
-        *typed = c->json->typed[index_of(c, at)]->node;
-    return rule;
-}
 
 /* --- values ----------------------------------------------------------------------------------------- */
 
@@ -127,14 +16,6 @@ static inline int is_taken(const rb_column *c, const rb_path *path)
     if (path->active)
         return path->seen > c->count;
     return path->waiting && c->json->waiting[path->waiting - 1].row == c->count;
-}
-
-/* The value of a leaf, without its tag. */
-static inline int put_leaf_value(rb_buffer *out, PyObject *value, rb_leaf leaf)
-{
-    if (leaf.tag == RB_TAG_STRING)
-        return rb_put_str(out, value);
-    return leaf.tag == RB_TAG_BOOL ? rb_put(out, &leaf.word, 1) : rb_put(out, &leaf.word, 8);
 }
 
 /* Count a value that is in `fast` now, after NULL for the documents that had none.  The value comes before
@@ -151,11 +32,11 @@ static inline int put_member(rb_column *c, rb_path *path)
 }
 
 /* Where values of a sort go when the path has had such before, else NULL: `path->fast` from now on. */
-static rb_column *RB_COLD find_fast(const rb_column *c, rb_path *path, uint8_t sort)
+rb_column *RB_COLD rb_json_find_fast(const rb_column *c, rb_path *path, uint8_t sort)
 {
     uint8_t tag[RB_LIST_TAG_MAX] = {sort};
     rb_limits limits = rb_inner_limits(c->node);
-    size_t size = sort & LIST ? (size_t)(rb_put_list_tag(tag, sort & ~LIST, limits) - tag) : 1;
+    size_t size = sort & RB_LIST ? (size_t)(rb_put_list_tag(tag, sort & ~RB_LIST, limits) - tag) : 1;
     if (rb_json_note_run(path))
         return NULL;
     path->fast = rb_dynamic_member(path->column, tag, size, &path->member);
@@ -167,7 +48,7 @@ static inline rb_column *fast_of(const rb_column *c, rb_path *path, uint8_t sort
 {
     if (RB_LIKELY(path->fast && path->fast_sort == sort))
         return path->fast;
-    return path->active ? find_fast(c, path, sort) : NULL;
+    return path->active ? rb_json_find_fast(c, path, sort) : NULL;
 }
 
 /* Whether the column of the path has had leaves of this type, and had one last. */
@@ -181,7 +62,7 @@ static RB_INLINE int put_ready(rb_encoder *e, sink c, place at, PyObject *value,
 {
     rb_buffer *out = &at->fast->out;
     size_t before = rb_size(out);
-    if (put_leaf_value(out, value, leaf))
+    if (rb_put_leaf(out, value, leaf))
         return -1;
     c->json->grown += rb_size(out) - before + 1;
     RB_FETCH_COLUMN(out);
@@ -207,8 +88,10 @@ static int put_scratch(rb_column *c, rb_path *path, size_t at)
 static int put_new(rb_encoder *e, rb_column *c, rb_path *path, PyObject *value, rb_leaf leaf)
 {
     rb_buffer *scratch = &c->block->scratch;
+    if (e->no_calls)
+        return -1;
     size_t at = rb_size(scratch);
-    int failed = leaf.tag ? rb_put(scratch, &leaf.tag, 1) || put_leaf_value(scratch, value, leaf)
+    int failed = leaf.tag ? rb_put(scratch, &leaf.tag, 1) || rb_put_leaf(scratch, value, leaf)
                           : rb_write_dynamic(e, scratch, value, rb_inner_limits(c->node));
     failed = failed || put_scratch(c, path, at);
     scratch->p = scratch->start + at;
@@ -256,10 +139,10 @@ static inline int put_elements(rb_column *c, rb_path *path, PyObject *list, uint
 }
 
 /* A list of one type, of which the path has had some before; 1 = not me. */
-static int put_list(rb_encoder *e, rb_column *c, rb_path *path, PyObject *list)
+int rb_json_put_list(rb_encoder *e, rb_column *c, rb_path *path, PyObject *list)
 {
     uint8_t tag = path->active && e->depth < RB_MAX_DEPTH ? rb_list_tag(e, list) : 0;
-    if (!tag || !fast_of(c, path, LIST | tag))
+    if (!tag || !fast_of(c, path, RB_LIST | tag))
         return 1;
     switch (tag) {
     case RB_TAG_STRING:
@@ -277,22 +160,27 @@ static int put_list(rb_encoder *e, rb_column *c, rb_path *path, PyObject *list)
 
 /* --- what else the walk asks for ---------------------------------------------------------------------- */
 
-static inline const rb_node *node_of(sink c)
+static inline int leave_out(rb_encoder *e, sink c, PyObject *key, PyObject *value)
 {
-    return c->node;
+    return 0;
 }
 
-static inline int put_other(rb_encoder *e, sink c, place at, PyObject *value, rb_leaf leaf)
+static inline int put_off(rb_encoder *e, sink c, place at, PyObject *key, PyObject *value)
+{
+    return 0;
+}
+
+static inline int put_other(rb_encoder *e, sink c, place at, PyObject *key, PyObject *value, rb_leaf leaf)
 {
     int put = 1;
     if (PyList_CheckExact(value))
-        put = put_list(e, c, at, value);
-    else if (leaf.tag && at->active && find_fast(c, at, leaf.tag))
+        put = rb_json_put_list(e, c, at, value);
+    else if (leaf.tag && at->active && rb_json_find_fast(c, at, leaf.tag))
         put = put_ready(e, c, at, value, leaf);
     return put <= 0 ? put : put_new(e, c, at, value, leaf);
 }
 
-static inline int put_typed(rb_encoder *e, sink c, place at, const rb_node *type, PyObject *value)
+static inline int put_typed(rb_encoder *e, sink c, place at, const rb_node *type, PyObject *key, PyObject *value)
 {
     rb_column *typed = c->json->typed[index_of(c, at)];
     if (typed->count > c->count)
@@ -300,15 +188,10 @@ static inline int put_typed(rb_encoder *e, sink c, place at, const rb_node *type
     return rb_column_put(e, typed, value);
 }
 
-/* A path knows the object it was found in: there is nothing to keep up. */
-static inline int enter(rb_encoder *e, sink c, place at, object *inner)
+static inline int enter(rb_encoder *e, sink c, place at, PyObject *key, PyObject *dict, object *inner)
 {
     *inner = index_of(c, at);
     return 0;
-}
-
-static inline void leave(rb_encoder *e, object outer, object inner, PyObject *dict)
-{
 }
 
 #include "walk_json.h"
@@ -332,7 +215,7 @@ static int put_objects(rb_encoder *e, rb_column *c, rb_path *path, PyObject *lis
 /* A document; the caller counts. */
 static int put_paths(rb_encoder *e, rb_column *c, PyObject *dict)
 {
-    if (rb_json_touch(c) || rb_gauge(c->block, 8))
+    if ((e->no_calls && !rb_json_is_decided(c->json)) || rb_json_touch(c) || rb_gauge(c->block, 8))
         return -1;
     e->document++;
     c->json->grown = 0;
@@ -356,7 +239,7 @@ int rb_put_json(rb_encoder *e, rb_column *c, PyObject *value)
         return rb_put_by_way_of_row(e, c, value);
     if (RB_LIKELY(!put_paths(e, c, value)))
         return 0;
-    if (e->document || rb_drop_error())
+    if (e->document || e->no_calls || rb_drop_error())
         return -1;
     c->block->size = size;
     return rb_column_cut(c, count) ? -1 : rb_put_by_way_of_row(e, c, value);

@@ -1,7 +1,7 @@
 /* The walk over the dicts of documents: the one place where they are read, for RowBinary and for Native.
  *
- * This is a template: write_json.c and put_json.c include it once each, and each defines before that how the
- * bytes of a document are stored.  What depends on Python values is here and in json_values.h.  A sink that is
+ * This is a template: write_json.c, put_json.c and collect_documents.c include it once each, and each defines before
+ * that how the values of a document are stored.  What depends on Python values is here and in json_values.h.  A sink that is
  * chosen when the program runs, or columns filled from RowBinary, take twice as long for the attributes of a
  * span; so it is chosen when the program is compiled.
  *
@@ -15,12 +15,16 @@
  *
  *   node_of(to)                         the JSON type
  *   find_place(e, to, in, key, &at)     where a key of the object `in` leads
+ *   leave_out(e, to, key, value)        leaves out a NULL, or whatever a path that is skipped has (value NULL)
+ *   put_off(e, to, at, key, value)      1 when the value is looked at later, else 0
  *   is_ready(to, at, tag)               whether a leaf with this tag can be put without asking for a rule
  *   put_ready(e, to, at, value, leaf)   puts it; runs no Python code
  *   rule_of(e, to, at, key, &typed)     what the type says of the path, and the type it declares for it
- *   put_typed(e, to, at, typed, value)  puts a value of a declared type
- *   put_other(e, to, at, value, leaf)   puts a leaf that is not ready, or a list
- *   enter(e, to, at, &inner)            from here on the dict at a place is walked,
+ *   put_typed(e, to, at, typed, key, value)
+ *                                       puts a value of a declared type
+ *   put_other(e, to, at, key, value, leaf)
+ *                                       puts a leaf that is not ready, or a list
+ *   enter(e, to, at, key, dict, &inner) from here on the dict at a place is walked,
  *   leave(e, outer, inner, dict)        from here on the object around it again
  *   put_document(e, to, dict)           puts a document of a list */
 #ifndef WALK_JSON_H
@@ -31,10 +35,10 @@
 
 static int walk(rb_encoder *e, sink to, object in, PyObject *dict);
 
-static int walk_nested(rb_encoder *e, sink to, object in, place at, PyObject *dict)
+static int walk_nested(rb_encoder *e, sink to, object in, place at, PyObject *key, PyObject *dict)
 {
     object inner;
-    if (e->depth >= RB_MAX_DEPTH || enter(e, to, at, &inner))
+    if (e->depth >= RB_MAX_DEPTH || enter(e, to, at, key, dict, &inner))
         return -1;
     e->depth++;
     int failed = walk(e, to, inner, dict);
@@ -43,14 +47,14 @@ static int walk_nested(rb_encoder *e, sink to, object in, place at, PyObject *di
     return failed;
 }
 
-static int walk_typed(rb_encoder *e, sink to, place at, const rb_node *typed, PyObject *value)
+static int walk_typed(rb_encoder *e, sink to, place at, const rb_node *typed, PyObject *key, PyObject *value)
 {
     if (e->json == RB_JSON_TEXT && !rb_stays_itself(typed, value))
         return -1; /* coercion is the reference's */
     if (value == Py_None && !rb_takes_null(typed))
-        return 0;
+        return leave_out(e, to, key, value);
     e->paths++;
-    return put_typed(e, to, at, typed, value);
+    return put_typed(e, to, at, typed, key, value);
 }
 
 /* Every value that is not put at once; the caller holds key and value. */
@@ -59,19 +63,21 @@ static int walk_other(rb_encoder *e, sink to, object in, place at, PyObject *key
     const rb_node *typed = NULL;
     rb_rule rule = rule_of(e, to, at, key, &typed);
     if (RB_UNLIKELY(rule != RB_RULE_DYNAMIC))
-        return rule == RB_RULE_TYPED ? walk_typed(e, to, at, typed, value) : rule == RB_RULE_SKIPPED ? 0 : -1;
+        return rule == RB_RULE_TYPED     ? walk_typed(e, to, at, typed, key, value)
+               : rule == RB_RULE_SKIPPED ? leave_out(e, to, key, NULL)
+                                         : -1;
     if (!leaf.tag) {
         if (PyDict_CheckExact(value))
-            return walk_nested(e, to, in, at, value);
+            return walk_nested(e, to, in, at, key, value);
         if (value == Py_None)
-            return 0;
+            return leave_out(e, to, key, value);
         /* In shared data an array of text mode has no memory: the reference knows. */
         if (PyList_CheckExact(value) ? e->json == RB_JSON_TEXT && e->paths >= node_of(to)->max_paths
                                      : !rb_is_leaf(e, value))
             return -1;
     }
     e->paths++;
-    return put_other(e, to, at, value, leaf);
+    return put_other(e, to, at, key, value, leaf);
 }
 
 /* The items of an object. */
@@ -84,6 +90,13 @@ static int walk(rb_encoder *e, sink to, object in, PyObject *dict)
         place at;
         if (RB_UNLIKELY(find_place(e, to, in, key, &at)))
             return -1;
+        int off = put_off(e, to, at, key, value);
+        if (off) {
+            if (RB_UNLIKELY(off < 0))
+                return -1;
+            e->paths++;
+            continue;
+        }
         rb_leaf leaf = rb_leaf_of(e, value);
         if (RB_LIKELY(leaf.tag && is_ready(to, at, leaf.tag))) {
             e->paths++; /* no Python code runs here: what the walk has borrowed stays alive */
@@ -118,7 +131,7 @@ static int64_t walk_document(rb_encoder *e, sink to, object top, PyObject *dict)
 }
 
 /* The documents of a list of exact dicts; 1 = not me. */
-static int walk_list(rb_encoder *e, sink to, PyObject *list)
+static inline int walk_list(rb_encoder *e, sink to, PyObject *list)
 {
     Py_ssize_t count = PyList_GET_SIZE(list);
     for (Py_ssize_t i = 0; i < count; i++) {

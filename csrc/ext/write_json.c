@@ -188,7 +188,7 @@ static inline rb_rule rule_of(rb_encoder *e, sink to, place at, PyObject *key, c
     return rule;
 }
 
-static inline int put_typed(rb_encoder *e, sink to, place at, const rb_node *typed, PyObject *value)
+static inline int put_typed(rb_encoder *e, sink to, place at, const rb_node *typed, PyObject *key, PyObject *value)
 {
     return put_path_of(e, to.out, at, 0) || rb_write_value(e, to.out, typed, value) ? -1 : 0;
 }
@@ -199,7 +199,7 @@ static inline rb_trail *trail_of_items(rb_step *step, PyObject *list)
     return PyList_GET_SIZE(list) && PyDict_CheckExact(PyList_GET_ITEM(list, 0)) ? rb_trail_of(&step->items) : NULL;
 }
 
-static inline int put_other(rb_encoder *e, sink to, place at, PyObject *value, rb_leaf leaf)
+static inline int put_other(rb_encoder *e, sink to, place at, PyObject *key, PyObject *value, rb_leaf leaf)
 {
     if (leaf.tag)
         return put_ready(e, to, at, value, leaf);
@@ -214,7 +214,7 @@ static inline object open_object(const rb_encoder *e, rb_trail *trail)
     return (object){rb_trail_open(trail), e->prefix_size};
 }
 
-static inline int enter(rb_encoder *e, sink to, place at, object *inner)
+static inline int enter(rb_encoder *e, sink to, place at, PyObject *key, PyObject *dict, object *inner)
 {
     size_t before = e->prefix_size - e->prefix_start;
     size_t known = at.step ? 1 + before : 0;
@@ -229,6 +229,16 @@ static inline void leave(rb_encoder *e, object outer, object inner, PyObject *di
 {
     e->prefix_size = outer.prefix;
     rb_trail_close(inner.trail, PyDict_GET_SIZE(dict));
+}
+
+static inline int leave_out(rb_encoder *e, sink to, PyObject *key, PyObject *value)
+{
+    return 0;
+}
+
+static inline int put_off(rb_encoder *e, sink to, place at, PyObject *key, PyObject *value)
+{
+    return 0;
 }
 
 #include "walk_json.h"
