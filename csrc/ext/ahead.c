@@ -22,15 +22,8 @@ static int put_texts(rb_column *c, PyObject *const *cells, Py_ssize_t count, uin
 {
     c->known_count = c->block->rows; /* a cut will be about these rows */
     c->known_size = rb_size(&c->out);
-    for (Py_ssize_t k = 0; k < count; k++) {
-        size_t before = rb_size(&c->out);
-        PyObject *text = cells[k];
-        if (RB_UNLIKELY(!PyUnicode_CheckExact(text) || PyUnicode_GET_LENGTH(text) > RB_LONG_CELL ||
-                        rb_put_str(&c->out, text)))
-            return -1;
-        sizes[k] = (uint32_t)(rb_size(&c->out) - before);
-    }
-    return 0;
+    memset(sizes, 0, (size_t)count * sizeof *sizes);
+    return rb_write_texts(&c->out, cells, count, 0, 0, sizes) == count ? 0 : -1;
 }
 
 /* Scalars of a fixed width. */

@@ -228,6 +228,10 @@ void rb_ahead_fetch(const rb_block *b, PyObject *const *rows, Py_ssize_t k, Py_s
 int rb_ahead_write_rest(rb_encoder *e, PyObject *row);
 void rb_ahead_cut(rb_block *b);
 
+/* write_many.c */
+Py_ssize_t rb_write_texts(rb_buffer *out, PyObject *const *values, Py_ssize_t count, int no_dates, uint32_t more,
+                          uint32_t *sizes);
+
 /* put_json.c, put_documents.c */
 int rb_put_json(rb_encoder *e, rb_column *c, PyObject *value);
 Py_ssize_t rb_put_documents(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes);

@@ -8,38 +8,6 @@
  * is written ahead this runs no Python code: what is borrowed from the rows stays alive. */
 #include "documents.h"
 
-/* Texts up to the first value that is none; returns how many, or -1.  What is written could be the buffer for all
- * the compiler knows: its places are kept beside it. */
-static int put_texts(rb_encoder *e, rb_buffer *out, PyObject *const *values, int count, uint32_t *sizes)
-{
-    uint8_t *p = out->p, *end = out->end;
-    int k = 0, text_mode = e->json == RB_JSON_TEXT;
-    for (; k < count; k++) {
-        PyObject *text = values[k];
-        if (!PyUnicode_CheckExact(text) || (text_mode && rb_date_like(text)))
-            break;
-        size_t size = (size_t)PyUnicode_GET_LENGTH(text);
-        uint8_t *before = p;
-        if (RB_LIKELY(PyUnicode_IS_COMPACT_ASCII(text) && (size_t)(end - p) >= size + RB_TEXT_ROOM &&
-                      size <= RB_LONG_CELL)) {
-            p = rb_put_varint(p, size);
-            rb_copy_ascii(p, rb_ascii(text), size);
-            p += size;
-        } else {
-            out->p = p;
-            size_t place = rb_size(out);
-            if (size > RB_LONG_CELL || rb_put_str(out, text))
-                return -1;
-            p = out->p;
-            end = out->end;
-            before = out->start + place;
-        }
-        sizes[k] += (uint32_t)(p - before + 1);
-    }
-    out->p = p;
-    return k;
-}
-
 /* Leaves of `width` bytes up to the first value that has another tag; returns how many, or -1. */
 static RB_INLINE int put_words(rb_encoder *e, rb_buffer *out, PyObject *const *values, int count, uint32_t *sizes,
                                uint8_t tag, size_t width)
@@ -65,7 +33,7 @@ static int put_leaves(rb_encoder *e, rb_column *c, PyObject *const *values, int 
     case RB_TAG_STRING:
         c->known_count = c->count; /* a cut will be about these documents */
         c->known_size = rb_size(&c->out);
-        return put_texts(e, &c->out, values, count, sizes);
+        return (int)rb_write_texts(&c->out, values, count, e->json == RB_JSON_TEXT, 1, sizes);
     case RB_TAG_INT64:
         return put_words(e, &c->out, values, count, sizes, RB_TAG_INT64, 8);
     case RB_TAG_FLOAT64:

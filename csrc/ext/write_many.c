@@ -1,4 +1,5 @@
 /* Many values of one type at a time: the loops over what needs no thought, each with its type outside. */
+#include "columns.h"
 #include "write_scalar.h"
 
 /* Values of `width` bytes, each read by `read`, which says whether it could. */
@@ -42,6 +43,41 @@ static Py_ssize_t put_texts(rb_buffer *out, PyObject *const *values, Py_ssize_t 
     return k;
 }
 
+/* Append texts, none of which is long, up to the first value that is none, or with
+ * `no_dates` that could be a date; returns how many, or -1.  The bytes of each and `more` are added to `sizes`.
+ *
+ * What is written could be the buffer for all the compiler knows: its places are kept beside it. */
+Py_ssize_t rb_write_texts(rb_buffer *out, PyObject *const *values, Py_ssize_t count, int no_dates, uint32_t more,
+                          uint32_t *sizes)
+{
+    uint8_t *p = out->p, *end = out->end;
+    Py_ssize_t k = 0;
+    for (; k < count; k++) {
+        PyObject *text = values[k];
+        if (RB_UNLIKELY(!PyUnicode_CheckExact(text) || (no_dates && rb_date_like(text))))
+            break;
+        size_t size = (size_t)PyUnicode_GET_LENGTH(text);
+        uint8_t *before = p;
+        if (RB_LIKELY(PyUnicode_IS_COMPACT_ASCII(text) && (size_t)(end - p) >= size + RB_TEXT_ROOM &&
+                      size <= RB_LONG_CELL)) {
+            p = rb_put_varint(p, size);
+            rb_copy_ascii(p, rb_ascii(text), size);
+            p += size;
+        } else {
+            out->p = p;
+            size_t place = rb_size(out);
+            if (size > RB_LONG_CELL || rb_put_str(out, text))
+                return -1;
+            p = out->p;
+            end = out->end;
+            before = out->start + place;
+        }
+        sizes[k] += (uint32_t)(p - before) + more;
+    }
+    out->p = p;
+    return k;
+}
+
 /* Append values of a scalar type up to the first that is not of its usual Python type, or for which there is no
  * memory; returns how many.  Python code does not run. */
 Py_ssize_t rb_write_many(rb_buffer *out, rb_op op, PyObject *const *values, Py_ssize_t count)
@@ -54,6 +90,8 @@ Py_ssize_t rb_write_many(rb_buffer *out, rb_op op, PyObject *const *values, Py_s
     case RB_OP_INT32:
         return put_signed(out, values, count, 4);
     case RB_OP_INT64:
+    case RB_OP_INTERVAL:
+    case RB_OP_DATETIME64: /* ints are ticks */
         return put_signed(out, values, count, 8);
     case RB_OP_UINT8:
         return put_unsigned(out, values, count, 1);
