@@ -236,7 +236,8 @@ def test_cuts_around_the_end_of_a_block(
         cell = bench.cell()
         rows = gated(rows_of(cell, "stream"), lambda: bench.proxy.faults)
         seen = attempt(client, rows, format="Native")
-        assert seen.letter in ("ET" if how == "half-close" else "T"), seen
+        # A connection that is half open takes the rest: on a busy machine all of it, before the answer comes.
+        assert seen.letter in ("ETU" if how == "half-close" else "T"), seen
         bench.landed(cell, ROWS["stream"], seen)
         bench.healthy(client)
 

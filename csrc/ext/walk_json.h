@@ -1,9 +1,9 @@
 /* The walk over the dicts of documents: the one place where they are read, for RowBinary and for Native.
  *
- * This is a template: write_json.c, put_json.c and collect_documents.c include it once each, and each defines before
- * that how the values of a document are stored.  What depends on Python values is here and in json_values.h.  A sink that is
- * chosen when the program runs, or columns filled from RowBinary, take twice as long for the attributes of a
- * span; so it is chosen when the program is compiled.
+ * This is a template: write_json.c, put_json.c and collect_documents.c include it once each, and each defines
+ * before that how the values of a document are stored.  What depends on Python values is here and in
+ * json_values.h.  A sink that is chosen when the program runs, or columns filled from RowBinary, take twice as
+ * long for the attributes of a span; so it is chosen when the program is compiled.
  *
  * Before the include stand three types, small ones, for they are passed by value:
  *
