@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import functools
+import gc
 import json
+import tracemalloc
 import types
 import uuid
 from collections.abc import Callable
@@ -17,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_native_ahead import AHEAD, same
 
-from rowbinary import DEFAULT, Schema
+from rowbinary import DEFAULT, Schema, encode_rows, iter_encode
 
 pytestmark = [
     pytest.mark.skipif("c" not in implementations(), reason="there is nothing to compare with"),
@@ -230,6 +232,89 @@ def test_lists_that_change_while_they_are_written() -> None:
         return rows
 
     same(make, schema=PLAIN)
+
+
+@pytest.mark.parametrize("text", ["JSON", "Array(JSON)", "Tuple(JSON)", "Map(String, JSON)"])
+def test_paths_are_forgotten_between_batches(text: str) -> None:
+    """Those of NULLs, of which there are many; rows fail behind that."""
+
+    def make(i: int) -> Any:
+        found: dict[str, Any] = {"a": i, "l": [{"b": i}]}
+        if i >= 300:
+            found |= dict.fromkeys((f"none{i * 300 + k}" for k in range(300)), None)
+        return {"JSON": found, "Array(JSON)": [found], "Tuple(JSON)": (found,)}.get(text, {"k": found})
+
+    rows = [(make(i), "x" if i > 300 and i % 97 == 0 else i) for i in range(700)]
+    same(lambda: rows, schema=Schema.parse(f"j {text}, n Int32"))
+
+
+def test_paths_need_bounded_memory() -> None:
+    rows: list[Any] = [({"a": 1},)] * 300
+    rows += [({"a": 1, **dict.fromkeys(f"key{i * 60 + k}" for k in range(60))},) for i in range(6000)]
+    tracemalloc.start()
+    try:
+        encode_rows(Schema.parse("j JSON"), rows, implementation="c", format="Native")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 << 20
+
+
+@pytest.mark.parametrize("json", MODES)
+@pytest.mark.parametrize("depth", [124, 125, 126, 127, 128])
+def test_lists_too_deep(depth: int, json: str) -> None:
+    """Where a path that was met far outside had one."""
+
+    def nested(value: Any) -> Any:
+        for _ in range(depth):
+            value = {"a": value}
+        return (value,)
+
+    key = ".".join("a" * depth)
+    rows = [({key: [{"k": 1}] if i % 3 else "s"},) for i in range(300)] + [({key: "s"},)] * 4
+    rows += [nested("s")] * 40 + [nested([{"k": 2}])] * 40
+    same(lambda: rows, schema=Schema.parse("j JSON"), json=json)
+
+
+def test_finalizers_between_documents() -> None:
+    """An error that is made while documents are noted can run the garbage collector (CPython 3.11)."""
+    kept: list[str] = []
+
+    def make() -> list[Any]:
+        rows: list[Any] = [(i, {"s": f"text number {i}"}, []) for i in range(500)]
+        rows[400] = ("bad", {}, [])
+        for k in range(420, 500, 7):
+            rows[k] = (k, {"s": f"odd {k}", "\ud800": 5}, [])
+        return rows
+
+    rows = make()
+
+    class Finalizer:
+        me: Any = None
+
+        def __del__(self) -> None:
+            for k in range(401, 500):
+                rows[k][1].clear()
+            kept.extend(f"HIJACKED {i:06}" for i in range(1000))
+
+    def on_error(row: Any, index: int, error: Exception) -> None:
+        if index == 400:
+            gc.disable()
+            cycle = Finalizer()
+            cycle.me = cycle
+            del cycle
+            gc.set_threshold(1)
+            gc.enable()
+
+    threshold = gc.get_threshold()
+    try:
+        chunks = list(iter_encode(PLAIN, rows, implementation="c", format="Native", on_error=on_error))
+    finally:
+        gc.set_threshold(*threshold)
+        gc.enable()
+    gc.collect()
+    assert kept
+    assert b"HIJACKED" not in b"".join(chunks)
 
 
 _leaves = st.one_of(

@@ -59,7 +59,7 @@ static void note_ahead(rb_block *b)
         b->cells[i].next_left = 1;
     }
     /* Rows written ahead are not too long, even if all of their cells are long. */
-    b->ahead_most = b->columns_count <= RB_MAX_ROW / RB_LONG_CELL ? RB_AHEAD : 0;
+    b->ahead_most = b->columns_count <= RB_MAX_ROW / (4 * RB_LONG_CELL) ? RB_AHEAD : 0;
 }
 
 /* Which cells are plain: scalars of columns that the block has. */

@@ -43,6 +43,7 @@ static RB_INLINE int note(rb_encoder *e, sink c, place at, PyObject *key, PyObje
     if (RB_UNLIKELY(s->count && s->documents[s->count - 1] == t->document)) /* two keys lead to one path */
         return -1;
     note_value(t, s, value);
+    t->depth = e->depth > t->depth ? e->depth : t->depth;
     return note_step(e, t, (rb_step){.key = key, .kind = RB_TO_VALUES, .to = s});
 }
 
@@ -69,21 +70,13 @@ static inline int put_ready(rb_encoder *e, sink c, place at, PyObject *value, rb
     return -1;
 }
 
-static inline void note_depth(rb_encoder *e, sink c)
-{
-    rb_batch *t = c->block->batch;
-    t->depth = e->depth > t->depth ? e->depth : t->depth;
-}
-
 static inline int put_other(rb_encoder *e, sink c, place at, PyObject *key, PyObject *value, rb_leaf leaf)
 {
-    note_depth(e, c);
     return at->active && (leaf.tag || PyList_CheckExact(value)) ? note(e, c, at, key, value) : -1;
 }
 
 static inline int put_typed(rb_encoder *e, sink c, place at, const rb_node *type, PyObject *key, PyObject *value)
 {
-    note_depth(e, c);
     return note(e, c, at, key, value);
 }
 
@@ -222,7 +215,8 @@ static inline void fetch(const rb_batch *t, PyObject *const *cells, Py_ssize_t k
         rb_prefetch_table(entries[r->nested[i]].me_value);
 }
 
-/* Note the values of the documents in `cells`; returns of how many. */
+/* Note the values of the documents in `cells`; returns of how many.  With an error nothing that was noted is good: it
+ * is an object of the garbage collector's, which may have run. */
 Py_ssize_t rb_collect_documents(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count)
 {
     rb_batch *t = c->block->batch;

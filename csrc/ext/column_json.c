@@ -226,7 +226,8 @@ void rb_json_settle(rb_column *c)
     j->found_count = 0;
     j->settled = c->count;
     j->touched = 0;
-    rb_json_trim(c);
+    if (!c->block->ahead) /* what is ahead may have to be cut, by the paths as they are */
+        rb_json_trim(c);
 }
 
 /* Before a document is taken. */
@@ -236,6 +237,7 @@ int rb_json_touch(rb_column *c)
     c->json->last = RB_NO_PATH;
     if (c->json->touched)
         return 0;
+    rb_json_trim(c);
     if (RB_MORE(b->touched, b->touched_count, b->touched_room))
         return -1;
     b->touched[b->touched_count++] = c;

@@ -39,7 +39,7 @@ typedef struct {
 struct rb_batch {
     uint32_t used;
     uint8_t document; /* the one that is walked */
-    int depth, top;   /* of the deepest value that is no leaf; of the keys of a document */
+    int depth, top;   /* of the deepest value; of the keys of a document */
     uint32_t known;   /* recipes, of documents of this batch */
     uint32_t last;    /* that of the document before, or of the one that is walked */
     rb_recipe recipes[RB_RECIPES];

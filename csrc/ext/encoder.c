@@ -95,6 +95,14 @@ static int fill_from_iterator(rb_encoder *e, PyObject *rows, Py_ssize_t limit, P
     return 0;
 }
 
+/* A row, if it is a tuple: its head has not come yet, and does not say. */
+static inline void fetch_tuple(const rb_encoder *e, PyObject *row)
+{
+    Py_ssize_t size = (Py_ssize_t)(offsetof(PyTupleObject, ob_item) + (size_t)e->columns * sizeof(PyObject *));
+    for (Py_ssize_t at = 0; at < size && at < 1024; at += 64)
+        __builtin_prefetch((const char *)row + at);
+}
+
 /* Rows are scattered over memory, and each level of them can be fetched only when the one above has come.
  * So while a row is written, rows further on are asked for: the row itself, then its cells, then what a
  * container among them has places for, then what is in these. */
@@ -103,9 +111,7 @@ static inline void fetch_tuples(const rb_encoder *e, PyObject **rows)
     for (int ahead = 1; ahead <= 3; ahead++)
         if (!PyTuple_CheckExact(rows[ahead]) || PyTuple_GET_SIZE(rows[ahead]) != e->columns)
             return;
-    const char *end = (const char *)&PyTuple_GET_ITEM(rows[4], e->columns);
-    for (const char *line = (const char *)rows[4]; line < end; line += 64)
-        __builtin_prefetch(line);
+    fetch_tuple(e, rows[4]);
     for (Py_ssize_t i = 0; i < e->columns; i++)
         rb_prefetch(PyTuple_GET_ITEM(rows[3], i));
     for (Py_ssize_t k = 0; k < e->container_count; k++) {
@@ -144,10 +150,7 @@ static inline void fetch_far(const rb_encoder *e, PyObject *list, Py_ssize_t i)
 {
     if (i + RB_AHEAD >= PyList_GET_SIZE(list))
         return;
-    const char *row = (const char *)PyList_GET_ITEM(list, i + RB_AHEAD);
-    Py_ssize_t size = (Py_ssize_t)(offsetof(PyTupleObject, ob_item) + (size_t)e->columns * sizeof(PyObject *));
-    for (Py_ssize_t at = 0; at < size && at < 1024; at += 64)
-        __builtin_prefetch(row + at);
+    fetch_tuple(e, PyList_GET_ITEM(list, i + RB_AHEAD));
 }
 
 /* The next rows of the list, of which some cells are written first (ahead.c). */

@@ -119,9 +119,10 @@ static int fill_typed(rb_column *c, rb_column *typed, size_t document, uint32_t 
 {
     while (typed->count < c->count + document) {
         size_t size = c->block->size, at = typed->count - c->count;
-        if (rb_column_default(typed))
-            return -1;
+        int failed = rb_column_default(typed);
         move_size(c->block, size, &sizes[at]);
+        if (failed)
+            return -1;
     }
     return typed->count > c->count + document; /* two keys lead to one path */
 }
@@ -176,12 +177,13 @@ Py_ssize_t rb_put_documents(rb_encoder *e, rb_column *c, PyObject *const *cells,
     size_t before = c->count;
     if (!rb_json_is_decided(j) || !open_batch(c->block))
         return 0;
+    rb_json_trim(c);
     rb_batch *t = c->block->batch;
     e->document++;
     count = rb_collect_documents(e, c, cells, count);
     for (Py_ssize_t k = 0; k < count; k++)
         sizes[k] = 8;
-    int failed = put_values(e, c, count, sizes);
+    int failed = PyErr_Occurred() || put_values(e, c, count, sizes);
     e->document--;
     for (uint32_t i = 0; i < t->used; i++)
         j->paths[t->slots[i].path].slot = 0;
