@@ -362,7 +362,8 @@ def test_random_documents(**case: Any) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=1500)
+@pytest.mark.timeout(600)
+@settings(max_examples=500)
 @RANDOM
 def test_more_random_documents(**case: Any) -> None:
     check_random(**case)
