@@ -215,8 +215,8 @@ static inline void fetch(const rb_batch *t, PyObject *const *cells, Py_ssize_t k
         rb_prefetch_table(entries[r->nested[i]].me_value);
 }
 
-/* Note the values of the documents in `cells`; returns of how many.  With an error nothing that was noted is good: it
- * is an object of the garbage collector's, which may have run. */
+/* Note the values of the documents in `cells`; returns of how many.  When an error is set, nothing that was noted may
+ * be used: making the error can have run the garbage collector, and finalizers. */
 Py_ssize_t rb_collect_documents(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count)
 {
     rb_batch *t = c->block->batch;
