@@ -298,8 +298,7 @@ def test_blocks_go_on_to_the_end_of_a_list(impl: str, count: int, wanted: list[l
     encoder.write_rows(rows)
     encoder.write_row(rows[0])
     (blocks,) = counts_of([encoder.take()])
-    was_full = wanted[-1][-1] >= 100
-    assert blocks[-1] == (1 if was_full else wanted[-1][-1] + 1)
+    assert blocks[-1] == (1 if wanted[-1][-1] >= 100 else wanted[-1][-1] + 1)  # it was full, or not
 
 
 def test_a_block_goes_on_by_a_fourth_at_most(impl: str) -> None:

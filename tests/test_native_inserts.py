@@ -239,6 +239,7 @@ def test_cuts_around_the_end_of_a_block(
         # A connection that is half open takes the rest: on a busy machine all of it, before the answer comes.
         assert seen.letter in ("ETU" if how == "half-close" else "T"), seen
         bench.landed(cell, ROWS["stream"], seen)
+        assert bench.count(cell) == 0
         bench.healthy(client)
 
 

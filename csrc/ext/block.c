@@ -58,7 +58,7 @@ static void note_ahead(rb_block *b)
         b->cells[i].documents = has_documents(b->columns[i]);
         b->cells[i].next_left = 1;
     }
-    /* Rows written ahead are not too long, even if all of their cells are long. */
+    /* Rows written ahead are not too long, even if all of their cells are long, of four bytes a character. */
     b->ahead_most = b->columns_count <= RB_MAX_ROW / (4 * RB_LONG_CELL) ? RB_AHEAD : 0;
 }
 
