@@ -113,19 +113,19 @@ STAGES = (
     ),
     Stage(
         "first byte", "after the first byte of the body", there("body", 1),
-        (Results(CUT, "U", "T"), Results(HALF, "E", "ET", "", "UT"), Results(STALL, "A", "S")),
+        (Results(CUT, "U", "T"), Results(HALF, "E", "ETU", "", "UT"), Results(STALL, "A", "S")),
     ),
     Stage(
         "frame", "in the middle of a frame", there("body", lambda edges: edges[0] // 2 + 1),
-        (Results(CUT, "U", "T"), Results(HALF, "E", "ET"), Results(STALL, "A", "S")),
+        (Results(CUT, "U", "T"), Results(HALF, "E", "ETU"), Results(STALL, "A", "S")),
     ),
     Stage(
         "edge", "between two frames", there("body", lambda edges: edges[0]),
-        (Results(CUT, "", "T"), Results(HALF, "", "ET"), Results(STALL, "", "S")),
+        (Results(CUT, "", "T"), Results(HALF, "", "ETU"), Results(STALL, "", "S")),
     ),
     Stage(
         "later edge", "between the last two frames", there("body", lambda edges: edges[-2]),
-        (Results(CUT, "", "T"), Results(HALF, "", "ET"), Results(STALL, "", "S")),
+        (Results(CUT, "", "T"), Results(HALF, "", "ETU"), Results(STALL, "", "S")),
     ),
     Stage(
         "last chunk", "after the last frame, before the end of the body", there("last chunk", 0),

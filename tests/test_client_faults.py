@@ -102,7 +102,9 @@ def check(
             and seen.letter == "+"
             and (stage.name, how, body) == ("after head", "half-close", "whole")
         )
-        bench.landed(cell, 0 if empty else count, seen)
+        # A connection that is half open may take all of the request before the news comes; none of it is stored.
+        short = how == "half-close" and not stage.passed and not bench.old
+        bench.landed(cell, 0 if empty or short else count, seen)
         bench.healthy(client)
 
 
