@@ -102,7 +102,7 @@ def check(
             and seen.letter == "+"
             and (stage.name, how, body) == ("after head", "half-close", "whole")
         )
-        # A connection that is half open may take all of the request before the news comes; none of it is stored.
+        # A connection that is half open may take all of the request before the news comes; nothing is stored.
         short = how == "half-close" and not stage.passed and not bench.old
         bench.landed(cell, 0 if empty or short else count, seen)
         bench.healthy(client)

@@ -8,6 +8,7 @@
  * Nothing is decided here: where a value is not what it mostly is, the column is left to the rows until the
  * block ends.  Columns with documents, which differ more, are tried again behind that row.  What was written
  * ahead for rows that do not follow is cut out again. */
+#include "../core/rb_stream.h"
 #include "columns.h"
 #include "dict_items.h"
 #include "write_scalar.h"
@@ -26,11 +27,56 @@ static int put_texts(rb_column *c, PyObject *const *cells, Py_ssize_t count, uin
     return rb_write_texts(&c->out, cells, count, 0, 0, sizes) == count ? 0 : -1;
 }
 
-/* Scalars of a fixed width. */
+#define WORD 16 /* bytes of the largest number that is streamed */
+
+static int RB_COLD no_grow(rb_buffer *b, size_t need)
+{
+    return -1;
+}
+
+/* The writer of a type, past the choice of rb_write_value where that is most of it. */
+typedef int rb_writer(rb_encoder *, rb_buffer *, const rb_node *, PyObject *);
+static rb_writer *writer_of(rb_op op)
+{
+    switch (op) {
+    case RB_OP_UUID:
+        return rb_write_uuid;
+    case RB_OP_DECIMAL32:
+    case RB_OP_DECIMAL64:
+    case RB_OP_DECIMAL128:
+        return rb_write_decimal;
+    default:
+        return rb_write_value;
+    }
+}
+
+/* Scalars that have no loop of their own, past the cache; returns how many could be put. */
+static Py_ssize_t stream_words(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count)
+{
+    uint8_t word[WORD];
+    rb_writer *write = writer_of(c->node->op);
+    rb_buffer one = {.start = word, .p = word, .end = word + WORD, .grow = no_grow};
+    Py_ssize_t k = 0;
+    if (rb_need(&c->out, c->width * (size_t)count))
+        return 0;
+    for (; k < count && !write(e, &one, c->node, cells[k]); k++) {
+        rb_stream_word(c->out.p, word, c->width);
+        c->out.p += c->width;
+        one.p = word;
+    }
+    return k;
+}
+
+/* Scalars of a fixed width.  In a large block the lines they go to are not in the cache, nor would they stay. */
 static int put_fixed(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count)
 {
+    if (RB_STREAMS && c->block->size >= RB_FAR && (c->width == 4 || c->width == 8 || c->width == WORD)) {
+        Py_ssize_t put = rb_stream_many(&c->out, c->node->op, cells, count);
+        return put + stream_words(e, c, cells + put, count - put) == count ? 0 : -1;
+    }
+    rb_writer *write = writer_of(c->node->op);
     Py_ssize_t k = rb_write_many(&c->out, c->node->op, cells, count);
-    while (k < count && !rb_write_value(e, &c->out, c->node, cells[k]))
+    while (k < count && !write(e, &c->out, c->node, cells[k]))
         k++;
     return k < count ? -1 : 0;
 }
@@ -40,23 +86,20 @@ static int put_nullables(rb_encoder *e, rb_column *c, PyObject *const *cells, Py
 {
     rb_column *values = c->child;
     rb_buffer *out = &values->out;
-    size_t size = c->block->size;
     int failed = rb_need(&c->out, (size_t)count);
     for (Py_ssize_t k = 0; k < count && !failed; k++) {
         size_t before = rb_size(out);
         int is_null = cells[k] == Py_None;
         *c->out.p++ = (uint8_t)is_null;
-        if (is_null) {
-            failed = rb_column_default(values);
-        } else {
-            failed = rb_write_value(e, out, values->node, cells[k]);
-            values->count += !failed;
-        }
+        if (RB_UNLIKELY(is_null && values->no_zero))
+            return -1;
+        failed = is_null ? rb_put(out, values->node->zero, values->node->zero_size)
+                         : rb_write_common(e, out, values->node, cells[k]);
+        values->count += !failed;
         sizes[k] = (uint32_t)(rb_size(out) - before + 1);
         failed = failed || sizes[k] > RB_LONG_CELL;
     }
     c->count += (size_t)count;
-    c->block->size = size; /* the rows are counted when they follow */
     return failed;
 }
 

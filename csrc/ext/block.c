@@ -3,6 +3,7 @@
  * A row is written cell by cell into the columns, where some cells may be already (ahead.c).  One that fails
  * is cut out of them again and given to the reference encoder, as in rows.c; what that writes is dealt out to
  * the columns. */
+#include "../core/rb_stream.h"
 #include "column_json.h"
 
 /* rowbinary._native: a block ends with the row that brings it to one of these. */
@@ -418,6 +419,7 @@ int rb_block_close(rb_encoder *e)
             PyErr_NoMemory();
         return -1;
     }
+    rb_stream_end();
     b->rows = b->size = b->start = b->text_size = 0;
     untouch(b); /* documents have been moved into columns that may go now */
     for (Py_ssize_t i = 0; i < b->columns_count; i++)

@@ -1,4 +1,5 @@
 /* Columns as bytes: all prefixes of a column first, then all data, each depth first. */
+#include "../core/rb_stream.h"
 #include "columns.h"
 
 #define LOW_CARDINALITY_VERSION 1 /* a dictionary per block */
@@ -11,8 +12,13 @@ int rb_append(rb_buffer *out, const rb_buffer *piece)
     for (const uint8_t *from = piece->start; left; left -= part, from += part) {
         part = left < RB_MAX_ROW ? left : RB_MAX_ROW;
         out->mark = rb_size(out); /* the limit is that of a row, not of the block */
-        if (rb_put(out, from, part))
+        if (rb_need(out, part))
             return -1;
+        if ((size_t)(out->end - out->start) < RB_FAR)
+            memcpy(out->p, from, part);
+        else
+            rb_stream(out->p, from, part);
+        out->p += part;
     }
     return 0;
 }

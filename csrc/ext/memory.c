@@ -4,9 +4,11 @@
  * Fresh memory costs about as much as encoding into it (page faults).  So what is large comes in pieces of a
  * few sizes, and pieces that come free are kept for the next buffer, of this encoder or of another.  The GIL
  * is held whenever there is something to do here, which is what keeps two threads apart. */
+#include "../core/rb_stream.h"
 #include "rowbinary.h"
 
 #define FIRST_SIZE 256 /* there may be thousands of such buffers, and most stay small */
+#define SMALL ((size_t)4 << 10) /* more is worth a piece, where one is kept */
 #define BEFORE ((size_t)8 << 20) /* a column has the other rows of its block too */
 
 /* --- pieces ------------------------------------------------------------------------------------------------- */
@@ -30,6 +32,24 @@ static struct {
     piece *free[SIZES];
     size_t bytes;
 } pool;
+
+/* A piece begins with a line of the cache.  What was allocated for it stands before it. */
+static void *new_piece(size_t size)
+{
+    uint8_t *memory = PyMem_RawMalloc(size + RB_LINE);
+    if (!memory)
+        return NULL;
+    uint8_t *p = memory + RB_LINE - (uintptr_t)memory % RB_LINE; /* malloc's own places: 16 bytes before at least */
+    memcpy(p - sizeof memory, &memory, sizeof memory);
+    return p;
+}
+
+static void free_piece(void *p)
+{
+    uint8_t *memory;
+    memcpy(&memory, (uint8_t *)p - sizeof memory, sizeof memory);
+    PyMem_RawFree(memory);
+}
 
 static int is_piece(size_t size)
 {
@@ -60,7 +80,7 @@ static void *take_piece(size_t *size, int spare)
     while (i > least && !pool.free[i])
         i--;
     *size = SMALLEST << i;
-    return pool.free[i] ? pop(i) : PyMem_RawMalloc(*size);
+    return pool.free[i] ? pop(i) : new_piece(*size);
 }
 
 /* Give memory back.  Where too much of it is kept the smallest pieces go. */
@@ -77,7 +97,7 @@ static void give_back(void *memory, size_t size)
     pool.bytes += size;
     for (i = 0; pool.bytes > KEPT; i += !pool.free[i])
         if (pool.free[i])
-            PyMem_RawFree(pop(i));
+            free_piece(pop(i));
 }
 
 /* --- buffers ------------------------------------------------------------------------------------------------ */
@@ -86,11 +106,13 @@ static void give_back(void *memory, size_t size)
 static int move_to(rb_buffer *b, size_t room, size_t used, int spare)
 {
     size_t before = (size_t)(b->end - b->start);
-    int pieces = is_piece(room);
-    uint8_t *moved = pieces ? take_piece(&room, spare) : PyMem_RawRealloc(b->start, room);
+    int to_piece = is_piece(room), from_piece = is_piece(before);
+    uint8_t *moved = to_piece     ? take_piece(&room, spare)
+                     : from_piece ? PyMem_RawMalloc(room)
+                                  : PyMem_RawRealloc(b->start, room);
     if (!moved)
         return -1;
-    if (pieces) {
+    if (to_piece || from_piece) {
         if (used)
             memcpy(moved, b->start, used);
         give_back(b->start, before);
@@ -110,6 +132,8 @@ int RB_COLD rb_memory_grow(rb_buffer *b, size_t need)
     size_t wanted = room ? (room < SMALLEST / 4 ? 4 : 2) * room : FIRST_SIZE;
     if (wanted < used + need)
         wanted = used + need;
+    if (wanted > SMALL && wanted < SMALLEST && pool.free[0])
+        return move_to(b, SMALLEST, used, GROWING); /* it is there, and saves the next moves */
     return move_to(b, wanted, used, GROWING);
 }
 
@@ -130,6 +154,6 @@ void rb_memory_reset(rb_buffer *b, size_t kept)
     b->mark = 0;
     if (b->start)
         b->p = b->start + kept;
-    if (room > SMALLEST && b->peak < room / 4)
+    if (room >= SMALLEST && b->peak < room / 4)
         move_to(b, kept + b->peak + FIRST_SIZE, kept, 0); /* without memory for that it stays */
 }

@@ -205,6 +205,7 @@ int rb_is_rare_leaf(PyObject *value);
 int rb_datetime_nanos(rb_encoder *e, PyObject *value, int64_t *nanos);
 int rb_write_value(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
 Py_ssize_t rb_write_many(rb_buffer *out, rb_op op, PyObject *const *values, Py_ssize_t count);
+Py_ssize_t rb_stream_many(rb_buffer *out, rb_op op, PyObject *const *values, Py_ssize_t count);
 int rb_drop_error(void);
 int rb_is_utc(PyObject *zone);
 int rb_text_moment(PyObject *value, int utc, rb_moment *moment);

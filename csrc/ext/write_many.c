@@ -1,38 +1,49 @@
 /* Many values of one type at a time: the loops over what needs no thought, each with its type outside. */
+#include "../core/rb_stream.h"
 #include "columns.h"
 #include "write_scalar.h"
 
+/* Numbers go past the cache, or do not: what is constant costs nothing. */
+static RB_INLINE void put_word(uint8_t *p, const void *word, size_t width, int far)
+{
+    if (far)
+        rb_stream_word(p, word, width);
+    else
+        memcpy(p, word, width);
+}
+
 /* Values of `width` bytes, each read by `read`, which says whether it could. */
-#define PUT_ALL(type, width, read)                                                                        \
+#define PUT_ALL(type, width, far, read)                                                                   \
     do {                                                                                                  \
         Py_ssize_t k = 0;                                                                                 \
         if (rb_need(out, (size_t)count * (width)))                                                        \
             return 0;                                                                                     \
         uint8_t *p = out->p;                                                                              \
         for (type number; k < count && RB_LIKELY(read); k++, p += (width))                                \
-            memcpy(p, &number, (width));                                                                  \
+            put_word(p, &number, (width), (far));                                                         \
         out->p = p;                                                                                       \
         return k;                                                                                         \
     } while (0)
 
-static RB_INLINE Py_ssize_t put_signed(rb_buffer *out, PyObject *const *values, Py_ssize_t count, int width)
+static RB_INLINE Py_ssize_t put_signed(rb_buffer *out, PyObject *const *values, Py_ssize_t count, int width, int far)
 {
-    PUT_ALL(int64_t, (size_t)width, rb_long_signed(values[k], 8 * width, &number));
+    PUT_ALL(int64_t, (size_t)width, far, rb_long_signed(values[k], 8 * width, &number));
 }
 
-static RB_INLINE Py_ssize_t put_unsigned(rb_buffer *out, PyObject *const *values, Py_ssize_t count, int width)
+static RB_INLINE Py_ssize_t put_unsigned(rb_buffer *out, PyObject *const *values, Py_ssize_t count, int width,
+                                         int far)
 {
-    PUT_ALL(uint64_t, (size_t)width, rb_long_unsigned(values[k], 8 * width, &number));
+    PUT_ALL(uint64_t, (size_t)width, far, rb_long_unsigned(values[k], 8 * width, &number));
 }
 
-static Py_ssize_t put_doubles(rb_buffer *out, PyObject *const *values, Py_ssize_t count)
+static RB_INLINE Py_ssize_t put_doubles(rb_buffer *out, PyObject *const *values, Py_ssize_t count, int far)
 {
-    PUT_ALL(double, 8, rb_as_double(values[k], &number));
+    PUT_ALL(double, 8, far, rb_as_double(values[k], &number));
 }
 
-static Py_ssize_t put_singles(rb_buffer *out, PyObject *const *values, Py_ssize_t count)
+static RB_INLINE Py_ssize_t put_singles(rb_buffer *out, PyObject *const *values, Py_ssize_t count, int far)
 {
-    PUT_ALL(float, 4, rb_as_single(values[k], &number));
+    PUT_ALL(float, 4, far, rb_as_single(values[k], &number));
 }
 
 static Py_ssize_t put_texts(rb_buffer *out, PyObject *const *values, Py_ssize_t count)
@@ -78,36 +89,47 @@ Py_ssize_t rb_write_texts(rb_buffer *out, PyObject *const *values, Py_ssize_t co
     return k;
 }
 
-/* Append values of a scalar type up to the first that is not of its usual Python type, or for which there is no
- * memory; returns how many.  Python code does not run. */
-Py_ssize_t rb_write_many(rb_buffer *out, rb_op op, PyObject *const *values, Py_ssize_t count)
+static RB_INLINE Py_ssize_t write_many(rb_buffer *out, rb_op op, PyObject *const *values, Py_ssize_t count, int far)
 {
     switch (op) {
     case RB_OP_INT8:
-        return put_signed(out, values, count, 1);
+        return put_signed(out, values, count, 1, far);
     case RB_OP_INT16:
-        return put_signed(out, values, count, 2);
+        return put_signed(out, values, count, 2, far);
     case RB_OP_INT32:
-        return put_signed(out, values, count, 4);
+        return put_signed(out, values, count, 4, far);
     case RB_OP_INT64:
     case RB_OP_INTERVAL:
     case RB_OP_DATETIME64: /* ints are ticks */
-        return put_signed(out, values, count, 8);
+        return put_signed(out, values, count, 8, far);
     case RB_OP_UINT8:
-        return put_unsigned(out, values, count, 1);
+        return put_unsigned(out, values, count, 1, far);
     case RB_OP_UINT16:
-        return put_unsigned(out, values, count, 2);
+        return put_unsigned(out, values, count, 2, far);
     case RB_OP_UINT32:
-        return put_unsigned(out, values, count, 4);
+        return put_unsigned(out, values, count, 4, far);
     case RB_OP_UINT64:
-        return put_unsigned(out, values, count, 8);
+        return put_unsigned(out, values, count, 8, far);
     case RB_OP_FLOAT32:
-        return put_singles(out, values, count);
+        return put_singles(out, values, count, far);
     case RB_OP_FLOAT64:
-        return put_doubles(out, values, count);
+        return put_doubles(out, values, count, far);
     case RB_OP_STRING:
         return put_texts(out, values, count);
     default:
         return 0;
     }
+}
+
+/* Append values of a scalar type up to the first that is not of its usual Python type, or for which there is no
+ * memory; returns how many.  Python code does not run. */
+Py_ssize_t rb_write_many(rb_buffer *out, rb_op op, PyObject *const *values, Py_ssize_t count)
+{
+    return write_many(out, op, values, count, 0);
+}
+
+/* The same, past the cache. */
+Py_ssize_t rb_stream_many(rb_buffer *out, rb_op op, PyObject *const *values, Py_ssize_t count)
+{
+    return write_many(out, op, values, count, 1);
 }
