@@ -87,8 +87,9 @@ instructions-record: $(VENV)/.dev build
 
 PYTEST = -m pytest $(PYTEST_FLAGS)
 
-# All tests take two processes, file by file: those that talk to servers wait for most of their time.
-WORKERS = $(if $(filter tests,$(TESTS)),-n 2 --dist loadfile)
+# All tests take two processes, file by file: those that talk to servers wait for most of their time.  In order:
+# pytest-xdist would leave files of few tests to the end, and some of these take a minute.
+WORKERS = $(if $(filter tests,$(TESTS)),-n 2 --dist loadfile --no-loadscope-reorder)
 
 # --- environments -------------------------------------------------------------------------------
 

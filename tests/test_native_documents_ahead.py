@@ -355,7 +355,7 @@ RANDOM = given(
 )
 
 
-@settings(max_examples=times(30, 200))
+@settings(max_examples=times(20, 80))
 @RANDOM
 def test_random_documents(**case: Any) -> None:
     check_random(**case)
