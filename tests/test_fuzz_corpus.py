@@ -72,7 +72,7 @@ def test_entries_before_an_error_are_given_back() -> None:
     )
     given = targets.Input("Native", {"rows": "tuples"}, None, 0, False, body[:800])
     assert "4 bytes are needed" in str(targets.whole(given, "c"))
-    assert min(growth(given, 1) for _ in range(20)) < 100
+    assert any(growth(given, 1) < 100 for _ in range(20))
 
 
 @pytest.mark.slow
