@@ -48,6 +48,14 @@ def test_memory_of_the_extension_is_pythons(path: pathlib.Path) -> None:
     assert not re.search(r"(?<![\w.])(malloc|calloc|realloc|free|strdup)\s*\(", code_of(path))
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "csrc" / "ext").glob("*.c")), ids=lambda path: path.name)
+def test_python_comes_first(path: pathlib.Path) -> None:
+    """Its header decides what those of the system declare; from 3.12 on nothing compiles otherwise."""
+    first = re.search(r"#include (.*)", path.read_text())
+    assert first is not None
+    assert re.fullmatch(r'"\w+\.h"', first[1]), first[1]
+
+
 @pytest.mark.parametrize("path", [p for p in C_FILES if "core" in p.parts], ids=name)
 def test_the_core_allocates_nothing(path: pathlib.Path) -> None:
     assert not re.search(r"\b(malloc|calloc|realloc|free|alloca)\s*\(", code_of(path))

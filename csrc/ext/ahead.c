@@ -8,7 +8,6 @@
  * Nothing is decided here: where a value is not what it mostly is, the column is left to the rows until the
  * block ends.  Columns with documents, which differ more, are tried again behind that row.  What was written
  * ahead for rows that do not follow is cut out again. */
-#include "../core/rb_stream.h"
 #include "columns.h"
 #include "dict_items.h"
 #include "write_scalar.h"

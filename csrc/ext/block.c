@@ -3,7 +3,6 @@
  * A row is written cell by cell into the columns, where some cells may be already (ahead.c).  One that fails
  * is cut out of them again and given to the reference encoder, as in rows.c; what that writes is dealt out to
  * the columns. */
-#include "../core/rb_stream.h"
 #include "column_json.h"
 
 /* rowbinary._native: a block ends with the row that brings it to one of these. */

@@ -1,5 +1,4 @@
 /* Columns as bytes: all prefixes of a column first, then all data, each depth first. */
-#include "../core/rb_stream.h"
 #include "columns.h"
 
 #define LOW_CARDINALITY_VERSION 1 /* a dictionary per block */

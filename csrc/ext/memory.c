@@ -4,7 +4,6 @@
  * Fresh memory costs about as much as encoding into it (page faults).  So what is large comes in pieces of a
  * few sizes, and pieces that come free are kept for the next buffer, of this encoder or of another.  The GIL
  * is held whenever there is something to do here, which is what keeps two threads apart. */
-#include "../core/rb_stream.h"
 #include "rowbinary.h"
 
 #define FIRST_SIZE 256 /* there may be thousands of such buffers, and most stay small */

@@ -29,6 +29,7 @@
 #include "../core/rb_buffer.h"
 #include "../core/rb_bytes.h"
 #include "../core/rb_dates.h"
+#include "../core/rb_stream.h"
 #include "../rb_opcodes.h"
 
 #define RB_LARGE ((Py_ssize_t)16 << 20) /* chunks from here on are made when needed */

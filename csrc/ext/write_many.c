@@ -1,5 +1,4 @@
 /* Many values of one type at a time: the loops over what needs no thought, each with its type outside. */
-#include "../core/rb_stream.h"
 #include "columns.h"
 #include "write_scalar.h"
 
