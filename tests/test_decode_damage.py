@@ -164,7 +164,7 @@ ANY = [
 ]
 
 
-@settings(max_examples=times(150, 1500))
+@settings(max_examples=times(150, 3000))
 @given(st.data())
 def test_mutated_bodies(data: st.DataObject) -> None:
     body = data.draw(st.sampled_from(ANY))

@@ -116,7 +116,7 @@ def bodies(draw: st.DrawFn) -> tuple[list[tuple[str, str]], list[Any], str, byte
     return columns, rows, form, rowbinary.encode_rows(columns, rows, format=form)
 
 
-@settings(max_examples=times(150, 500))
+@settings(max_examples=times(150, 1000))
 @given(bodies(), st.integers(1, 40), st.booleans())
 def test_every_byte_is_in_one_field(body_of: Any, size: int, given_columns: bool) -> None:
     columns, rows, form, body = body_of
@@ -211,7 +211,7 @@ def test_every_truncation(case: int, form: Any) -> None:
         check_end(body[:end], form, None)
 
 
-@settings(max_examples=times(150, 500))
+@settings(max_examples=times(150, 1000))
 @given(bodies(), st.data())
 def test_damaged_bodies(body_of: Any, data: st.DataObject) -> None:
     columns, _, form, body = body_of
