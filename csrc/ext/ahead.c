@@ -14,6 +14,7 @@
 
 #define FEW 4    /* documents: fewer ahead are not worth the work */
 #define MOST 256 /* documents that are left to their rows at a time */
+#define SMALL 4096 /* bytes of a column: there may be thousands that stay below */
 
 /* --- writers: 0, or -1 for a value that is left to the rows ----------------------------------------------- */
 
@@ -66,9 +67,22 @@ static Py_ssize_t stream_words(rb_encoder *e, rb_column *c, PyObject *const *cel
     return k;
 }
 
+/* Room for `count` values more.  A column that is not small any more gets what the block is likely to need of it at
+ * once, so that it does not move again and again. */
+static int need_fixed(rb_column *c, Py_ssize_t count)
+{
+    size_t need = c->width * (size_t)count, used = rb_size(&c->out);
+    if ((size_t)(c->out.end - c->out.p) >= need)
+        return 0;
+    size_t likely = used + need > SMALL ? c->width * rb_block_likely_rows(c->block) : 0;
+    return likely > used + need ? rb_memory_expect(&c->out, likely) : rb_need(&c->out, need);
+}
+
 /* Scalars of a fixed width.  In a large block the lines they go to are not in the cache, nor would they stay. */
 static int put_fixed(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count)
 {
+    if (need_fixed(c, count))
+        return -1;
     if (RB_STREAMS && c->block->size >= RB_FAR && (c->width == 4 || c->width == 8 || c->width == WORD)) {
         Py_ssize_t put = rb_stream_many(&c->out, c->node->op, cells, count);
         return put + stream_words(e, c, cells + put, count - put) == count ? 0 : -1;
@@ -175,10 +189,24 @@ static Py_ssize_t hold_rows(const rb_encoder *e, PyObject *list, Py_ssize_t inde
         if (!PyTuple_Check(row) || PyTuple_GET_SIZE(row) != e->columns)
             break;
         rows[count] = Py_NewRef(row);
-        for (Py_ssize_t i = 0; i < e->columns; i++)
-            rb_prefetch(PyTuple_GET_ITEM(row, i));
     }
     return count;
+}
+
+/* While column `i` of the rows that are held is written: its share of the `count` rows behind them, which begin at
+ * `next`.  Their cells are asked for, and the tuples of as many rows further on.  All of them at once would be more
+ * than a processor asks for at a time, and it would wait. */
+static void fetch_rows(const rb_encoder *e, PyObject *list, Py_ssize_t next, Py_ssize_t i, Py_ssize_t count)
+{
+    Py_ssize_t to = next + (i + 1) * count / e->columns;
+    for (Py_ssize_t k = next + i * count / e->columns; k < to && k < PyList_GET_SIZE(list); k++) {
+        PyObject *row = PyList_GET_ITEM(list, k);
+        if (k + RB_AHEAD < PyList_GET_SIZE(list))
+            rb_prefetch_tuple(PyList_GET_ITEM(list, k + RB_AHEAD), e->columns);
+        if (PyTuple_Check(row) && PyTuple_GET_SIZE(row) == e->columns)
+            for (Py_ssize_t cell = 0; cell < e->columns; cell++)
+                rb_prefetch(PyTuple_GET_ITEM(row, cell));
+    }
 }
 
 /* Keep what was written ahead of `count` rows. */
@@ -263,6 +291,7 @@ Py_ssize_t rb_ahead_open(rb_encoder *e, PyObject *list, Py_ssize_t index, PyObje
             cell->ahead = put_column(e, i, 0);
             cell->may_go_ahead = cell->ahead > 0;
         }
+        fetch_rows(e, list, index + count, i, count);
         may_go += cell->may_go_ahead;
         if (!cell->ahead)
             b->rest[b->rest_count++] = i;

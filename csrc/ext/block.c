@@ -320,6 +320,15 @@ int rb_block_goes_on(const rb_block *b, size_t size, size_t enough)
     return left <= (Py_ssize_t)(b->rows / GOING_ON);
 }
 
+/* How many rows the block will have, if those to come are as long as those before. */
+size_t rb_block_likely_rows(const rb_block *b)
+{
+    size_t rows = b->size ? b->rows * (BLOCK_BYTES + BLOCK_BYTES / GOING_ON) / b->size : 0;
+    size_t left = b->list ? (size_t)(PyList_GET_SIZE(b->list) - *b->index) : 0;
+    rows = rows < BLOCK_ROWS ? rows : BLOCK_ROWS;
+    return rows < b->rows + left ? rows : b->rows + left;
+}
+
 static inline int is_full(const rb_block *b)
 {
     return RB_UNLIKELY(b->rows >= BLOCK_ROWS) ||

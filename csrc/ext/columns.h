@@ -243,6 +243,7 @@ int rb_block_put_other(rb_encoder *e, Py_ssize_t i, PyObject *cell);
 int rb_block_write(rb_encoder *e, PyObject *row, Py_ssize_t index);
 int rb_block_follow(rb_encoder *e);
 int rb_block_close(rb_encoder *e);
+size_t rb_block_likely_rows(const rb_block *b);
 int rb_block_goes_on(const rb_block *b, size_t size, size_t enough);
 void rb_block_end_ahead(rb_encoder *e);
 

@@ -36,12 +36,13 @@ static inline void rb_prefetch_table(PyObject *object)
     }
 }
 
-/* What an object holds besides itself: the table of a dict, the places of a list, the number of a UUID. */
+/* What an object holds besides itself: the table of a dict, the places of a list, unless it is empty, the number
+ * of a UUID. */
 static inline void rb_prefetch_places(PyObject *object)
 {
     if (PyDict_CheckExact(object))
         rb_prefetch_table(object);
-    else if (PyList_CheckExact(object))
+    else if (PyList_CheckExact(object) && PyList_GET_SIZE(object))
         rb_prefetch(((PyListObject *)object)->ob_item);
     else if ((PyObject *)Py_TYPE(object) == rb_py.uuid)
         rb_prefetch(*(PyObject **)((char *)object + rb_uuid_slot)); /* if it is not known, any word will do */
@@ -55,7 +56,7 @@ static inline void rb_prefetch_items(PyObject *object)
     if (PyList_CheckExact(object)) {
         Py_ssize_t count = PyList_GET_SIZE(object);
         for (Py_ssize_t i = 0; i < count && i < RB_FETCH_ITEMS; i++)
-            __builtin_prefetch(PyList_GET_ITEM(object, i));
+            rb_fetch_line(PyList_GET_ITEM(object, i));
     }
 #ifdef RB_DICT_ENTRIES
     if (!PyDict_CheckExact(object) || ((PyDictObject *)object)->ma_values)

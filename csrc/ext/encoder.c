@@ -95,14 +95,6 @@ static int fill_from_iterator(rb_encoder *e, PyObject *rows, Py_ssize_t limit, P
     return 0;
 }
 
-/* A row, if it is a tuple: its head has not come yet, and does not say. */
-static inline void fetch_tuple(const rb_encoder *e, PyObject *row)
-{
-    Py_ssize_t size = (Py_ssize_t)(offsetof(PyTupleObject, ob_item) + (size_t)e->columns * sizeof(PyObject *));
-    for (Py_ssize_t at = 0; at < size && at < 1024; at += 64)
-        __builtin_prefetch((const char *)row + at);
-}
-
 /* Rows are scattered over memory, and each level of them can be fetched only when the one above has come.
  * So while a row is written, rows further on are asked for: the row itself, then its cells, then what a
  * container among them has places for, then what is in these. */
@@ -111,7 +103,7 @@ static inline void fetch_tuples(const rb_encoder *e, PyObject **rows)
     for (int ahead = 1; ahead <= 3; ahead++)
         if (!PyTuple_CheckExact(rows[ahead]) || PyTuple_GET_SIZE(rows[ahead]) != e->columns)
             return;
-    fetch_tuple(e, rows[4]);
+    rb_prefetch_tuple(rows[4], e->columns);
     for (Py_ssize_t i = 0; i < e->columns; i++)
         rb_prefetch(PyTuple_GET_ITEM(rows[3], i));
     for (Py_ssize_t k = 0; k < e->container_count; k++) {
@@ -128,7 +120,7 @@ static inline void fetch_row_table(const rb_encoder *e, PyObject *row)
     const char *table = (const char *)((PyDictObject *)row)->ma_keys;
     Py_ssize_t size = 64 + e->columns * 18;
     for (Py_ssize_t at = 0; at < size && at < 1024; at += 64)
-        __builtin_prefetch(table + at);
+        rb_fetch_line(table + at);
 }
 
 static inline void prefetch_rows(const rb_encoder *e, PyObject *list, Py_ssize_t i)
@@ -140,17 +132,9 @@ static inline void prefetch_rows(const rb_encoder *e, PyObject *list, Py_ssize_t
         fetch_tuples(e, rows);
         return;
     }
-    __builtin_prefetch(rows[4]);
+    rb_fetch_line(rows[4]);
     fetch_row_table(e, rows[2]);
     rb_prefetch_items(rows[1]);
-}
-
-/* A row that is held RB_AHEAD rows from now. */
-static inline void fetch_far(const rb_encoder *e, PyObject *list, Py_ssize_t i)
-{
-    if (i + RB_AHEAD >= PyList_GET_SIZE(list))
-        return;
-    fetch_tuple(e, PyList_GET_ITEM(list, i + RB_AHEAD));
 }
 
 /* The next rows of the list, of which some cells are written first (ahead.c). */
@@ -164,7 +148,7 @@ static int fill_ahead(rb_encoder *e, PyObject *list, Py_ssize_t *index, Py_ssize
     for (Py_ssize_t k = 0; k < count && !failed && takes_more(e, limit); k++) {
         if (*index >= PyList_GET_SIZE(list) || PyList_GET_ITEM(list, *index) != rows[k])
             break; /* a row before changed the list */
-        fetch_far(e, list, (*index)++);
+        (*index)++;
         if (k < e->block->whole) {
             failed = rb_block_follow(e);
         } else {

@@ -136,6 +136,12 @@ int RB_COLD rb_memory_grow(rb_buffer *b, size_t need)
     return move_to(b, wanted, used, GROWING);
 }
 
+/* Room for as many bytes as the buffer is likely to get, in one move; -1 without memory for that. */
+int rb_memory_expect(rb_buffer *b, size_t room)
+{
+    return move_to(b, room, rb_size(b), 0);
+}
+
 /* The buffer is empty afterwards and can be used again. */
 void rb_memory_free(rb_buffer *b)
 {

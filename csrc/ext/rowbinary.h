@@ -186,14 +186,33 @@ int rb_append_object(rb_buffer *out, PyObject *bytes);
 
 /* memory.c */
 int rb_memory_grow(rb_buffer *b, size_t need);
+int rb_memory_expect(rb_buffer *b, size_t room);
 void rb_memory_free(rb_buffer *b);
 void rb_memory_reset(rb_buffer *b, size_t kept);
 
-/* Bring an object into the cache: its header, and the text of a short str behind it. */
+/* Ask for the line of the cache that an address is in.  A function that did nothing but __builtin_prefetch has
+ * no effect as GCC sees it, and calls of it are left out: the empty instruction is an effect.
+ *
+ * What is asked for should be mapped.  A line of NULL costs a walk through the tables of pages each time. */
+static RB_INLINE void rb_fetch_line(const void *p)
+{
+    __builtin_prefetch(p);
+    __asm__ volatile("" : : "r"(p));
+}
+
+/* An object: its header, and the text of a short str behind it. */
 static inline void rb_prefetch(const void *object)
 {
-    __builtin_prefetch(object);
-    __builtin_prefetch((const void *)((uintptr_t)object + 64)); /* NULL are the places of an empty list */
+    rb_fetch_line(object);
+    rb_fetch_line((const void *)((uintptr_t)object + 64));
+}
+
+/* A row of so many columns, if it is a tuple: its head has not come yet, and does not say. */
+static inline void rb_prefetch_tuple(const void *row, Py_ssize_t columns)
+{
+    Py_ssize_t size = (Py_ssize_t)(offsetof(PyTupleObject, ob_item) + (size_t)columns * sizeof(PyObject *));
+    for (Py_ssize_t at = 0; at < size && at < 1024; at += 64)
+        rb_fetch_line((const char *)row + at);
 }
 
 /* node.c */

@@ -18,7 +18,7 @@ static int take_fixed(rb_source *s, rb_part *part, PyObject **out, Py_ssize_t co
             return rb_drop(out, i);
         part->p += part->width;
     }
-    __builtin_prefetch((const void *)((uintptr_t)part->p + AHEAD));
+    rb_fetch_line((const void *)((uintptr_t)part->p + AHEAD));
     return 0;
 }
 
@@ -31,7 +31,7 @@ static int take_texts(rb_source *s, rb_part *part, PyObject **out, Py_ssize_t co
         if (RB_UNLIKELY(!out[i]))
             return rb_drop(out, i);
         part->p += length + size;
-        __builtin_prefetch((const void *)((uintptr_t)part->p + AHEAD));
+        rb_fetch_line((const void *)((uintptr_t)part->p + AHEAD));
     }
     return 0;
 }
