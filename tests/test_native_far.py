@@ -115,3 +115,11 @@ def test_memory_runs_out() -> None:
         target.write_rows(rows[target.rows :])
         assert target.take() == expected
     assert refused
+
+
+def test_rows_that_are_too_long_in_wide_columns() -> None:
+    """Cells of a fixed width are not looked at one by one: those that are long do not go ahead."""
+    count = 66
+    schema = ", ".join(f"c{i} FixedString(16777215)" for i in range(count))
+    with pytest.raises(rowbinary.EncodeError, match="the row takes more than"):
+        rowbinary.encode_rows(schema, [("x",) * count], format="Native", implementation="c")

@@ -15,6 +15,8 @@
  * row decide something.  Where its paths do, it is not done either (put_documents.c). */
 static int may_go_ahead(const rb_column *c, int containers)
 {
+    if (c->shape == RB_COL_FIXED && c->width > RB_LONG_CELL)
+        return 0; /* rows of such would be too long unnoticed */
     switch (c->shape) {
     case RB_COL_JSON:
         for (Py_ssize_t i = 0; i < c->json->typed_count; i++)
