@@ -25,8 +25,7 @@ def switched_on(name: str) -> bool:
 CFLAGS = ["-O3", "-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror=switch"]
 # Usual with the C-API: methods that ignore an argument, short tables, and the pointer in datetime.h.
 CFLAGS += ["-Wno-unused-parameter", "-Wno-missing-field-initializers", "-Wno-unused-variable"]
-# Functions begin with a line of the cache: where a loop lies in it is worth up to a sixth of its time, which
-# should not depend on the functions before it.
+# Functions begin with a line of the cache: how long a loop takes should not depend on those before it.
 CFLAGS += ["-falign-functions=64"]
 LDFLAGS: list[str] = []
 KIND = "fuzz" if switched_on("FUZZ") else "sanitize" if switched_on("SANITIZE") else ""

@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import functools
 import ipaddress
+import tracemalloc
 import uuid
 from typing import Any
 
@@ -117,9 +118,29 @@ def test_memory_runs_out() -> None:
     assert refused
 
 
-def test_rows_that_are_too_long_in_wide_columns() -> None:
+@pytest.mark.parametrize("implementation", implementations())
+def test_rows_that_are_too_long_in_wide_columns(implementation: str) -> None:
     """Cells of a fixed width are not looked at one by one: those that are long do not go ahead."""
     count = 66
     schema = ", ".join(f"c{i} FixedString(16777215)" for i in range(count))
     with pytest.raises(rowbinary.EncodeError, match="the row takes more than"):
-        rowbinary.encode_rows(schema, [("x",) * count], format="Native", implementation="c")
+        rowbinary.encode_rows(schema, [("x",) * count], format="Native", implementation=implementation)
+
+
+@pytest.mark.parametrize("implementation", implementations())
+def test_long_rows_are_not_held_by_the_dozen(implementation: str) -> None:
+    """A block has room for one of them: a list takes two at most, a generator one."""
+    columns, size = 500, 10_000
+    schema = ", ".join(f"c{i} String" for i in range(columns))
+    rows = [("x" * size,) * columns] * 12
+
+    def peak(source: Any) -> int:
+        tracemalloc.start()
+        try:
+            for _ in rowbinary.iter_encode(schema, source, format="Native", implementation=implementation):
+                pass
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(rows) <= 2 * peak(row for row in rows)

@@ -183,7 +183,9 @@ static void fetch_inner(const rb_column *c, PyObject *const *cells, Py_ssize_t c
 /* Hold the rows of the list from `index` on that are tuples with a cell for each column. */
 static Py_ssize_t hold_rows(const rb_encoder *e, PyObject *list, Py_ssize_t index, PyObject **rows)
 {
-    Py_ssize_t left = PyList_GET_SIZE(list) - index, most = e->block->ahead_most, count = 0;
+    const rb_block *b = e->block;
+    Py_ssize_t left = PyList_GET_SIZE(list) - index, count = 0;
+    Py_ssize_t most = b->ahead_most < b->ahead_fit ? b->ahead_most : b->ahead_fit;
     for (; count < left && count < most; count++) {
         PyObject *row = PyList_GET_ITEM(list, index + count);
         if (!PyTuple_Check(row) || PyTuple_GET_SIZE(row) != e->columns)
@@ -281,6 +283,7 @@ Py_ssize_t rb_ahead_open(rb_encoder *e, PyObject *list, Py_ssize_t index, PyObje
         return b->ahead_most = 0; /* other rows: not before the next block */
     b->held = rows;
     b->held_count = count;
+    b->held_from = b->size;
     b->rest_count = b->next = b->even = 0;
     b->ahead_fixed = 1; /* rows of nothing count too */
     memset(b->ahead_sizes, 0, sizeof b->ahead_sizes);

@@ -8,6 +8,7 @@
 /* rowbinary._native: a block ends with the row that brings it to one of these. */
 #define BLOCK_ROWS ((size_t)1 << 16)
 #define BLOCK_BYTES ((size_t)4 << 20)
+#define AHEAD_BYTES (BLOCK_BYTES / 4) /* of the rows that are held, if they are as long as those before */
 #define GOING_ON 4 /* a block goes on by this part of it, at most, to the end of a list */
 #define KINDS_KEPT 4096 /* types of Dynamic values remembered from block to block */
 
@@ -15,8 +16,6 @@
  * row decide something.  Where its paths do, it is not done either (put_documents.c). */
 static int may_go_ahead(const rb_column *c, int containers)
 {
-    if (c->shape == RB_COL_FIXED && c->width > RB_LONG_CELL)
-        return 0; /* rows of such would be too long unnoticed */
     switch (c->shape) {
     case RB_COL_JSON:
         for (Py_ssize_t i = 0; i < c->json->typed_count; i++)
@@ -24,6 +23,7 @@ static int may_go_ahead(const rb_column *c, int containers)
                 return 0;
         return !c->node->defaults;
     case RB_COL_FIXED:
+        return c->width <= RB_LONG_CELL; /* their cells are not looked at one by one */
     case RB_COL_TEXT:
     case RB_COL_LOW_CARDINALITY:
         return 1;
@@ -108,6 +108,7 @@ int rb_block_open(rb_encoder *e)
         return -1;
     b->calls = &e->calls;
     b->json = e->json;
+    b->ahead_fit = 1; /* until their length is known */
     b->scratch.grow = rb_memory_grow;
     b->columns = PyMem_Calloc(room, sizeof *b->columns);
     b->texts = PyMem_Calloc(room, sizeof *b->texts);
@@ -279,10 +280,23 @@ static int write_rest(rb_encoder *e, PyObject *row)
     return 0;
 }
 
+/* Few rows are held next time where those that followed are long: a block may have room for one of them only, and
+ * what was written of the others would be for nothing. */
+static void note_length(rb_block *b)
+{
+    size_t rows = (size_t)(b->held_count - b->ahead);
+    b->held_count = 0;
+    if (!rows)
+        return;
+    size_t fit = AHEAD_BYTES / ((b->size - b->held_from) / rows + 1);
+    b->ahead_fit = fit < 1 ? 1 : fit < RB_AHEAD ? (Py_ssize_t)fit : RB_AHEAD;
+}
+
 /* There are no more rows of those that were written ahead. */
 void rb_block_end_ahead(rb_encoder *e)
 {
     rb_block *b = e->block;
+    note_length(b);
     note_counts(b);
     rb_ahead_cut(b);
     b->text_size = texts_size(b);

@@ -120,6 +120,8 @@ struct rb_block {
     PyObject *const *held;   /* rows of the list some cells of which were written ahead */
     Py_ssize_t held_count, next;
     Py_ssize_t ahead, ahead_most; /* of them those that are still to follow; how many may be held next time */
+    Py_ssize_t ahead_fit;    /* how many may be held for their length */
+    size_t held_from;        /* bytes of the block before them */
     Py_ssize_t even;         /* those before this one have arrays of equal length where they must */
     Py_ssize_t whole;        /* those before this one are written in all columns */
     size_t ahead_sizes[RB_AHEAD]; /* bytes of each that were written ahead */
