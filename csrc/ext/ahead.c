@@ -221,6 +221,22 @@ static void cut_column(rb_block *b, const rb_cell *cell, size_t before, Py_ssize
         c->out.p = c->out.start + before;
 }
 
+static size_t size_of(const rb_column *c, const uint32_t *sizes, Py_ssize_t count)
+{
+    size_t bytes = 0;
+    if (c->shape == RB_COL_FIXED)
+        return c->width * (size_t)count;
+    for (Py_ssize_t k = 0; k < count; k++)
+        bytes += sizes[k];
+    return bytes;
+}
+
+/* Whether these rows are so much longer than those before that the other columns are better left to them. */
+static int are_long(const rb_block *b, Py_ssize_t count)
+{
+    return count > 1 && b->ahead_bytes > RB_AHEAD_BYTES;
+}
+
 /* Write column `i` ahead, of the rows that are held from `first` on, which is the next; returns of how many.  Only
  * documents are worth it when it cannot be all of them. */
 static Py_ssize_t put_column(rb_encoder *e, Py_ssize_t i, Py_ssize_t first)
@@ -231,6 +247,8 @@ static Py_ssize_t put_column(rb_encoder *e, Py_ssize_t i, Py_ssize_t first)
     PyObject *cells[RB_AHEAD];
     size_t before = rb_size(&c->out);
     Py_ssize_t count = b->held_count - first, k = 0;
+    if (RB_UNLIKELY(are_long(b, count)))
+        return 0;
     do /* there is a row */
         cells[k] = PyTuple_GET_ITEM(b->held[first + k], i);
     while (++k < count);
@@ -238,9 +256,10 @@ static Py_ssize_t put_column(rb_encoder *e, Py_ssize_t i, Py_ssize_t first)
     e->no_calls = 1;
     Py_ssize_t put = put_cells(e, c, cells, count, sizes);
     e->no_calls = 0;
-    if (RB_UNLIKELY(put < count)) {
+    b->ahead_bytes += size_of(c, sizes, put);
+    if (RB_UNLIKELY(put < count || are_long(b, count))) {
         PyErr_Clear(); /* it comes again with the row */
-        put = b->cells[i].documents ? put : 0;
+        put = b->cells[i].documents && !are_long(b, count) ? put : 0;
         cut_column(b, &b->cells[i], before, put);
     }
     if (c->shape == RB_COL_FIXED && put)
@@ -286,6 +305,7 @@ Py_ssize_t rb_ahead_open(rb_encoder *e, PyObject *list, Py_ssize_t index, PyObje
     b->held_from = b->size;
     b->rest_count = b->next = b->even = 0;
     b->ahead_fixed = 1; /* rows of nothing count too */
+    b->ahead_bytes = 0;
     memset(b->ahead_sizes, 0, sizeof b->ahead_sizes);
     for (Py_ssize_t i = 0; i < b->columns_count; i++) {
         rb_cell *cell = &b->cells[i];

@@ -8,7 +8,6 @@
 /* rowbinary._native: a block ends with the row that brings it to one of these. */
 #define BLOCK_ROWS ((size_t)1 << 16)
 #define BLOCK_BYTES ((size_t)4 << 20)
-#define AHEAD_BYTES (BLOCK_BYTES / 4) /* of the rows that are held, if they are as long as those before */
 #define GOING_ON 4 /* a block goes on by this part of it, at most, to the end of a list */
 #define KINDS_KEPT 4096 /* types of Dynamic values remembered from block to block */
 
@@ -280,15 +279,15 @@ static int write_rest(rb_encoder *e, PyObject *row)
     return 0;
 }
 
-/* Few rows are held next time where those that followed are long: a block may have room for one of them only, and
- * what was written of the others would be for nothing. */
+/* Few rows are held next time where those that followed are long.  Half of what may be written ahead leaves room for
+ * longer ones. */
 static void note_length(rb_block *b)
 {
     size_t rows = (size_t)(b->held_count - b->ahead);
     b->held_count = 0;
     if (!rows)
         return;
-    size_t fit = AHEAD_BYTES / ((b->size - b->held_from) / rows + 1);
+    size_t fit = RB_AHEAD_BYTES / 2 / ((b->size - b->held_from) / rows + 1);
     b->ahead_fit = fit < 1 ? 1 : fit < RB_AHEAD ? (Py_ssize_t)fit : RB_AHEAD;
 }
 

@@ -102,6 +102,7 @@ typedef struct {
 } rb_cell;
 
 #define RB_AHEAD 32 /* rows */
+#define RB_AHEAD_BYTES ((size_t)2 << 20) /* written ahead at a time: a block may have room for one of the rows only */
 #define RB_LONG_CELL 16384 /* bytes of a cell written ahead; there may be as many as RB_AHEAD in each column */
 
 /* The open block. */
@@ -126,6 +127,7 @@ struct rb_block {
     Py_ssize_t whole;        /* those before this one are written in all columns */
     size_t ahead_sizes[RB_AHEAD]; /* bytes of each that were written ahead */
     size_t ahead_fixed;      /* and bytes that all have */
+    size_t ahead_bytes;      /* all that was written ahead */
     Py_ssize_t *rest, rest_count; /* cells that are not written ahead */
     unsigned *calls;         /* those of the encoder */
     int json;
