@@ -186,6 +186,8 @@ static Py_ssize_t hold_rows(const rb_encoder *e, PyObject *list, Py_ssize_t inde
     const rb_block *b = e->block;
     Py_ssize_t left = PyList_GET_SIZE(list) - index, count = 0;
     Py_ssize_t most = b->ahead_most < b->ahead_fit ? b->ahead_most : b->ahead_fit;
+    Py_ssize_t even = RB_AHEAD - (Py_ssize_t)(b->rows % RB_AHEAD); /* so that columns get whole lines (rb_stream.h) */
+    most = most < even ? most : even;
     for (; count < left && count < most; count++) {
         PyObject *row = PyList_GET_ITEM(list, index + count);
         if (!PyTuple_Check(row) || PyTuple_GET_SIZE(row) != e->columns)

@@ -287,8 +287,11 @@ static void note_length(rb_block *b)
     b->held_count = 0;
     if (!rows)
         return;
-    size_t fit = RB_AHEAD_BYTES / 2 / ((b->size - b->held_from) / rows + 1);
-    b->ahead_fit = fit < 1 ? 1 : fit < RB_AHEAD ? (Py_ssize_t)fit : RB_AHEAD;
+    size_t size = b->size - b->held_from, most = rows * (RB_AHEAD_BYTES / 2);
+    if (RB_LIKELY(size <= most / RB_AHEAD))
+        b->ahead_fit = RB_AHEAD;
+    else
+        b->ahead_fit = size < most ? (Py_ssize_t)(most / size) : 1;
 }
 
 /* There are no more rows of those that were written ahead. */
