@@ -12,8 +12,8 @@ import pytest
 from conftest import times
 from text_trees import EngineRefusedError, Reader, Tree, create, insert, leaf
 
+from rowbinary import Schema, decode_rows, encode_rows, typed
 from rowbinary import _types as t
-from rowbinary import typed
 from rowbinary._badvalue import BadValue, format_path
 from rowbinary._text import MAX_DEPTH, retype_array
 
@@ -156,6 +156,26 @@ MEMORY: list[tuple[list[Any], list[Any]]] = [
 @pytest.mark.parametrize(("value", "expected"), MEMORY, ids=lambda x: repr(x)[:60])
 def test_memory_within_an_array(value: list[Any], expected: list[Any]) -> None:
     assert retype_array(value, 1024, 32).value == expected
+
+
+CROWDED = [[-1.5, 0], [0, 1.5, True, "x", 2**64 - 1], ["x", True, 0, 1.5, 2**64 - 1], [0, 2**64 - 1, -1.5]]
+
+
+@pytest.mark.parametrize("max_types", [2, 4, 6, 8, 10, 12])
+@pytest.mark.parametrize("values", CROWDED, ids=repr)
+def test_objects_whose_paths_have_no_room(impl: str, engine: Any, values: list[Any], max_types: int) -> None:
+    """Scalars of one path become what it has: by whichever implementation, in both formats."""
+    type_text = f"JSON(max_dynamic_types={max_types}, max_dynamic_paths=8)"
+    document = {"b": [{"c": value} for value in values]}
+    create(engine, f"j {type_text}")
+    insert(engine, [{"j": document}])
+    wanted = bytes(engine.query("SELECT j FROM text_inference", "RowBinary").bytes())
+    schema = Schema.parse(f"j {type_text}")
+    rows = [(document,)] * 70  # from some of them on Native has columns for the path
+    assert encode_rows(schema, rows[:1], implementation=impl, json="text") == wanted
+    native = encode_rows(schema, rows, implementation=impl, format="Native", json="text")
+    found = decode_rows(None, native, format="Native")
+    assert repr(found) == repr(decode_rows(schema, wanted * 70, format="RowBinary"))  # 0 is not 0.0
 
 
 def test_without_memory_as_in_shared_data(engine: Any) -> None:

@@ -141,7 +141,8 @@ static inline int put_elements(rb_column *c, rb_path *path, PyObject *list, uint
 /* A list of one type, of which the path has had some before; 1 = not me. */
 int rb_json_put_list(rb_encoder *e, rb_column *c, rb_path *path, PyObject *list)
 {
-    uint8_t tag = path->active && e->depth < RB_MAX_DEPTH ? rb_list_tag(e, list) : 0;
+    uint32_t max_types = rb_inner_limits(c->node).types;
+    uint8_t tag = path->active && e->depth < RB_MAX_DEPTH ? rb_list_tag(e, list, max_types) : 0;
     if (!tag || !fast_of(c, path, RB_LIST | tag))
         return 1;
     switch (tag) {

@@ -246,7 +246,7 @@ int rb_write_variant(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObjec
 /* write_dynamic.c, write_json.c, json_values.c */
 int rb_write_dynamic(rb_encoder *e, rb_buffer *out, PyObject *value, rb_limits limits);
 #define RB_LIST_TAG_MAX (8 + RB_VARINT_MAX)
-uint8_t rb_list_tag(const rb_encoder *e, PyObject *list);
+uint8_t rb_list_tag(const rb_encoder *e, PyObject *list, uint32_t max_types);
 uint8_t *rb_put_list_tag(uint8_t *out, uint8_t tag, rb_limits limits);
 int rb_write_json(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
 int rb_is_object(const rb_encoder *e, PyObject *item);

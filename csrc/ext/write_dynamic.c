@@ -93,6 +93,10 @@ static int list_kinds(PyObject *list)
     return kinds;
 }
 
+/* Int64, UInt64, Float64, Bool, String: what paths of objects in lists can have in text mode, without the reference
+ * (is_simple in json_values.c).  A path that has no room for all of them converts values to what it has. */
+#define SIMPLE_TYPES 5
+
 static int has_date_like(PyObject *list)
 {
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
@@ -131,8 +135,8 @@ static int write_scalars(rb_buffer *out, PyObject *list, uint8_t tag)
     return 0;
 }
 
-/* The tag of T in Array(Nullable(T)), or that of JSON; 0 for a list that is the reference's. */
-uint8_t rb_list_tag(const rb_encoder *e, PyObject *list)
+/* The tag of T in Array(Nullable(T)), or that of JSON with `max_types`; 0 for a list that is the reference's. */
+uint8_t rb_list_tag(const rb_encoder *e, PyObject *list, uint32_t max_types)
 {
     int kinds = list_kinds(list), text = e->json == RB_JSON_TEXT;
     switch (kinds & ~HAS_NONE) {
@@ -147,7 +151,9 @@ uint8_t rb_list_tag(const rb_encoder *e, PyObject *list)
     case HAS_BOOL:
         return RB_TAG_BOOL;
     case HAS_DICT:
-        return kinds == HAS_DICT && e->json != RB_JSON_STRING ? RB_TAG_JSON : 0;
+        if (kinds != HAS_DICT || e->json == RB_JSON_STRING)
+            return 0;
+        return text && max_types < SIMPLE_TYPES ? 0 : RB_TAG_JSON;
     default:
         return 0;
     }
@@ -175,7 +181,7 @@ static int write_list(rb_encoder *e, rb_buffer *out, PyObject *list, rb_limits l
     size_t before = rb_size(out);
     if (e->depth >= RB_MAX_DEPTH || rb_need(out, RB_LIST_TAG_MAX + RB_VARINT_MAX))
         return -1;
-    uint8_t tag = rb_list_tag(e, list);
+    uint8_t tag = rb_list_tag(e, list, limits.types);
     int failed = 1;
     if (tag) {
         out->p = rb_put_varint(rb_put_list_tag(out->p, tag, limits), (uint64_t)PyList_GET_SIZE(list));
