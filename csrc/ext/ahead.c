@@ -14,17 +14,19 @@
 
 #define FEW 4    /* documents: fewer ahead are not worth the work */
 #define MOST 256 /* documents that are left to their rows at a time */
+#define PLACES 8 /* cells further on, whose places are asked for */
+#define ITEMS 4  /* and what is in these */
 #define SMALL 4096 /* bytes of a column: there may be thousands that stay below */
 
 /* --- writers: 0, or -1 for a value that is left to the rows ----------------------------------------------- */
 
 /* `sizes` gets the bytes of each row. */
-static int put_texts(rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes)
+static int put_texts(rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes, const rb_next *next)
 {
     c->known_count = c->block->rows; /* a cut will be about these rows */
     c->known_size = rb_size(&c->out);
     memset(sizes, 0, (size_t)count * sizeof *sizes);
-    return rb_write_texts(&c->out, cells, count, 0, 0, sizes) == count ? 0 : -1;
+    return rb_write_texts(&c->out, cells, count, 0, 0, sizes, next) == count ? 0 : -1;
 }
 
 #define WORD 16 /* bytes of the largest number that is streamed */
@@ -50,19 +52,25 @@ static rb_writer *writer_of(rb_op op)
     }
 }
 
-/* Scalars that have no loop of their own, past the cache; returns how many could be put. */
-static Py_ssize_t stream_words(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count)
+/* Scalars from the k-th on, past the cache, whatever their type; returns the first that could not be put. */
+static Py_ssize_t stream_words(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t k, Py_ssize_t count,
+                               const rb_next *next)
 {
     uint8_t word[WORD];
     rb_writer *write = writer_of(c->node->op);
+    int inside = c->node->op == RB_OP_UUID; /* its number */
     rb_buffer one = {.start = word, .p = word, .end = word + WORD, .grow = no_grow};
-    Py_ssize_t k = 0;
-    if (rb_need(&c->out, c->width * (size_t)count))
-        return 0;
+    if (rb_need(&c->out, c->width * (size_t)(count - k)))
+        return k;
+    for (Py_ssize_t i = k; inside && i < k + PLACES && i < count; i++)
+        rb_prefetch_places(cells[i]);
     for (; k < count && !write(e, &one, c->node, cells[k]); k++) {
+        if (inside && k + PLACES < count)
+            rb_prefetch_places(cells[k + PLACES]);
         rb_stream_word(c->out.p, word, c->width);
         c->out.p += c->width;
         one.p = word;
+        rb_fetch_next(next, k);
     }
     return k;
 }
@@ -79,23 +87,24 @@ static int need_fixed(rb_column *c, Py_ssize_t count)
 }
 
 /* Scalars of a fixed width.  In a large block the lines they go to are not in the cache, nor would they stay. */
-static int put_fixed(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count)
+static int put_fixed(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, const rb_next *next)
 {
     if (need_fixed(c, count))
         return -1;
     if (RB_STREAMS && c->block->size >= RB_FAR && (c->width == 4 || c->width == 8 || c->width == WORD)) {
-        Py_ssize_t put = rb_stream_many(&c->out, c->node->op, cells, count);
-        return put + stream_words(e, c, cells + put, count - put) == count ? 0 : -1;
+        Py_ssize_t put = rb_stream_many(&c->out, c->node->op, cells, count, next);
+        return stream_words(e, c, cells, put, count, next) == count ? 0 : -1;
     }
     rb_writer *write = writer_of(c->node->op);
-    Py_ssize_t k = rb_write_many(&c->out, c->node->op, cells, count);
-    while (k < count && !write(e, &c->out, c->node, cells[k]))
-        k++;
+    Py_ssize_t k = rb_write_many(&c->out, c->node->op, cells, count, next);
+    for (; k < count && !write(e, &c->out, c->node, cells[k]); k++)
+        rb_fetch_next(next, k);
     return k < count ? -1 : 0;
 }
 
 /* Scalars of a Nullable: the null map first. */
-static int put_nullables(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes)
+static int put_nullables(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes,
+                         const rb_next *next)
 {
     rb_column *values = c->child;
     rb_buffer *out = &values->out;
@@ -103,6 +112,7 @@ static int put_nullables(rb_encoder *e, rb_column *c, PyObject *const *cells, Py
     for (Py_ssize_t k = 0; k < count && !failed; k++) {
         size_t before = rb_size(out);
         int is_null = cells[k] == Py_None;
+        rb_fetch_next(next, k);
         *c->out.p++ = (uint8_t)is_null;
         if (RB_UNLIKELY(is_null && values->no_zero))
             return -1;
@@ -116,6 +126,15 @@ static int put_nullables(rb_encoder *e, rb_column *c, PyObject *const *cells, Py
     return failed;
 }
 
+/* What cells further on hold, one level after the other: the next can be asked for when the one above has come. */
+static inline void fetch_inside(PyObject *const *cells, Py_ssize_t k, Py_ssize_t count)
+{
+    if (k + PLACES < count)
+        rb_prefetch_places(cells[k + PLACES]);
+    if (k + ITEMS >= 0 && k + ITEMS < count)
+        rb_prefetch_items(cells[k + ITEMS]);
+}
+
 /* An empty array, as many are. */
 static inline int put_empty(rb_column *c)
 {
@@ -125,11 +144,16 @@ static inline int put_empty(rb_column *c)
 }
 
 /* Cells of any other type: containers, and what else may be NULL; returns how many could be put. */
-static Py_ssize_t put_any(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes)
+static Py_ssize_t put_any(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes,
+                          const rb_next *next)
 {
     rb_block *b = c->block;
     size_t size = b->size;
+    for (Py_ssize_t k = -PLACES; k < 0; k++)
+        fetch_inside(cells, k, count);
     for (Py_ssize_t k = 0; k < count; k++) {
+        rb_fetch_next(next, k);
+        fetch_inside(cells, k, count);
         if (c->shape == RB_COL_ARRAY && PyList_CheckExact(cells[k]) && !PyList_GET_SIZE(cells[k])) {
             if (put_empty(c))
                 return k;
@@ -150,32 +174,21 @@ static int is_scalar(const rb_column *c)
     return c->shape == RB_COL_FIXED || c->shape == RB_COL_TEXT;
 }
 
-/* Returns how many of the cells could be put. */
-static Py_ssize_t put_cells(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes)
+/* Returns how many of the cells could be put.  `next` is NULL for documents. */
+static Py_ssize_t put_cells(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes,
+                            const rb_next *next)
 {
     if (c->shape == RB_COL_TEXT)
-        return put_texts(c, cells, count, sizes) ? 0 : count;
+        return put_texts(c, cells, count, sizes, next) ? 0 : count;
     if (c->shape == RB_COL_FIXED)
-        return put_fixed(e, c, cells, count) ? 0 : count;
+        return put_fixed(e, c, cells, count, next) ? 0 : count;
     if (c->shape == RB_COL_LOW_CARDINALITY)
-        return rb_dictionary_put_many(e, c, cells, count, sizes) ? 0 : count;
+        return rb_dictionary_put_many(e, c, cells, count, sizes, next) ? 0 : count;
     if (c->shape == RB_COL_NULLABLE && is_scalar(c->child))
-        return put_nullables(e, c, cells, count, sizes) ? 0 : count;
+        return put_nullables(e, c, cells, count, sizes, next) ? 0 : count;
     if (c->shape == RB_COL_JSON)
         return rb_put_documents(e, c, cells, count, sizes);
-    return put_any(e, c, cells, count, sizes);
-}
-
-/* What the cells hold, one level after the other: the next can be asked for when the one above has come. */
-static void fetch_inner(const rb_column *c, PyObject *const *cells, Py_ssize_t count)
-{
-    int containers = c->shape == RB_COL_ARRAY || c->shape == RB_COL_MAP || c->shape == RB_COL_TUPLE;
-    if (!containers && c->node->op != RB_OP_UUID)
-        return;
-    for (Py_ssize_t k = 0; k < count; k++)
-        rb_prefetch_places(cells[k]);
-    for (Py_ssize_t k = 0; k < count && containers; k++)
-        rb_prefetch_items(cells[k]);
+    return put_any(e, c, cells, count, sizes, next);
 }
 
 /* --- rows -------------------------------------------------------------------------------------------------- */
@@ -197,19 +210,28 @@ static Py_ssize_t hold_rows(const rb_encoder *e, PyObject *list, Py_ssize_t inde
     return count;
 }
 
-/* While column `i` of the rows that are held is written: its share of the `count` rows behind them, which begin at
- * `next`.  Their cells are asked for, and the tuples of as many rows further on.  All of them at once would be more
- * than a processor asks for at a time, and it would wait. */
-static void fetch_rows(const rb_encoder *e, PyObject *list, Py_ssize_t next, Py_ssize_t i, Py_ssize_t count)
+/* The rows behind the `count` that are held: tuples that have a cell for each column, or those before once more. */
+static void find_next(const rb_encoder *e, PyObject *list, Py_ssize_t first, Py_ssize_t count, rb_next *next)
 {
-    Py_ssize_t to = next + (i + 1) * count / e->columns;
-    for (Py_ssize_t k = next + i * count / e->columns; k < to && k < PyList_GET_SIZE(list); k++) {
-        PyObject *row = PyList_GET_ITEM(list, k);
-        if (k + RB_AHEAD < PyList_GET_SIZE(list))
-            rb_prefetch_tuple(PyList_GET_ITEM(list, k + RB_AHEAD), e->columns);
-        if (PyTuple_Check(row) && PyTuple_GET_SIZE(row) == e->columns)
-            for (Py_ssize_t cell = 0; cell < e->columns; cell++)
-                rb_prefetch(PyTuple_GET_ITEM(row, cell));
+    for (Py_ssize_t k = 0; k < count; k++) {
+        PyObject *row = first + k < PyList_GET_SIZE(list) ? PyList_GET_ITEM(list, first + k) : e->block->held[k];
+        if (!PyTuple_Check(row) || PyTuple_GET_SIZE(row) != e->columns)
+            row = e->block->held[k];
+        next->rows[k] = ((PyTupleObject *)row)->ob_item;
+    }
+}
+
+/* Behind column `i`: of its share of these rows the cells that are not written ahead, and as many tuples of the rows
+ * behind them, which begin at `first`. */
+static void fetch_share(const rb_encoder *e, PyObject *list, Py_ssize_t first, const rb_next *next, Py_ssize_t from,
+                        Py_ssize_t to)
+{
+    const rb_block *b = e->block;
+    for (Py_ssize_t k = from; k < to; k++) {
+        if (first + k < PyList_GET_SIZE(list))
+            rb_prefetch_tuple(PyList_GET_ITEM(list, first + k), e->columns);
+        for (Py_ssize_t r = 0; r < b->late_count; r++)
+            rb_prefetch(next->rows[k][b->late[r]], e->reach[b->late[r]]);
     }
 }
 
@@ -241,7 +263,7 @@ static int are_long(const rb_block *b, Py_ssize_t count)
 
 /* Write column `i` ahead, of the rows that are held from `first` on, which is the next; returns of how many.  Only
  * documents are worth it when it cannot be all of them. */
-static Py_ssize_t put_column(rb_encoder *e, Py_ssize_t i, Py_ssize_t first)
+static Py_ssize_t put_column(rb_encoder *e, Py_ssize_t i, Py_ssize_t first, const rb_next *next)
 {
     rb_block *b = e->block;
     rb_column *c = b->cells[i].column;
@@ -254,9 +276,8 @@ static Py_ssize_t put_column(rb_encoder *e, Py_ssize_t i, Py_ssize_t first)
     do /* there is a row */
         cells[k] = PyTuple_GET_ITEM(b->held[first + k], i);
     while (++k < count);
-    fetch_inner(c, cells, count);
     e->no_calls = 1;
-    Py_ssize_t put = put_cells(e, c, cells, count, sizes);
+    Py_ssize_t put = put_cells(e, c, cells, count, sizes, next);
     e->no_calls = 0;
     b->ahead_bytes += size_of(c, sizes, put);
     if (RB_UNLIKELY(put < count || are_long(b, count))) {
@@ -283,7 +304,7 @@ static int put_documents(rb_encoder *e, Py_ssize_t i, Py_ssize_t k)
         cell->left--;
         return 0;
     }
-    Py_ssize_t put = put_column(e, i, k);
+    Py_ssize_t put = put_column(e, i, k, NULL);
     cell->ahead = k + put;
     if (put >= FEW)
         cell->next_left = 1;
@@ -294,14 +315,13 @@ static int put_documents(rb_encoder *e, Py_ssize_t i, Py_ssize_t k)
     return 0;
 }
 
-/* Hold the next rows in `rows`, which has room for RB_AHEAD, and write what can be written of them; returns how
- * many.  Python code does not run. */
-Py_ssize_t rb_ahead_open(rb_encoder *e, PyObject *list, Py_ssize_t index, PyObject **rows)
+/* What is noted of rows that are held, before any column of theirs is written. */
+static void open_rows(rb_block *b, PyObject **rows, Py_ssize_t count)
 {
-    rb_block *b = e->block;
-    Py_ssize_t count = hold_rows(e, list, index, rows), may_go = 0;
-    if (!count)
-        return b->ahead_most = 0; /* other rows: not before the next block */
+    Py_ssize_t *late = b->rest;
+    b->rest = b->late;
+    b->late = late;
+    b->late_count = b->rest_count;
     b->held = rows;
     b->held_count = count;
     b->held_from = b->size;
@@ -309,18 +329,46 @@ Py_ssize_t rb_ahead_open(rb_encoder *e, PyObject *list, Py_ssize_t index, PyObje
     b->ahead_fixed = 1; /* rows of nothing count too */
     b->ahead_bytes = 0;
     memset(b->ahead_sizes, 0, sizeof b->ahead_sizes);
-    for (Py_ssize_t i = 0; i < b->columns_count; i++) {
+}
+
+/* Write what can be written of the `count` rows that are held; returns in how many columns some can.  Meanwhile those
+ * behind them are asked for, which begin at `first` in the list. */
+static Py_ssize_t put_columns(rb_encoder *e, PyObject *list, Py_ssize_t first, Py_ssize_t count)
+{
+    rb_block *b = e->block;
+    rb_next next;
+    Py_ssize_t may_go = 0, share = 0;
+    find_next(e, list, first, count, &next);
+    for (Py_ssize_t i = 0, parts = 0; i < b->columns_count; i++) {
         rb_cell *cell = &b->cells[i];
         cell->ahead = 0;
+        next.column = i;
+        next.reach = e->reach[i];
         if (cell->may_go_ahead && !cell->documents) {
-            cell->ahead = put_column(e, i, 0);
+            cell->ahead = put_column(e, i, 0, &next);
             cell->may_go_ahead = cell->ahead > 0;
         }
-        fetch_rows(e, list, index + count, i, count);
         may_go += cell->may_go_ahead;
         if (!cell->ahead)
             b->rest[b->rest_count++] = i;
+        Py_ssize_t from = share; /* (i + 1) * count / columns, without a division */
+        for (parts += count; parts >= e->columns; parts -= e->columns)
+            share++;
+        fetch_share(e, list, first + count, &next, from, share);
     }
+    return may_go;
+}
+
+/* Hold the next rows in `rows`, which has room for RB_AHEAD, and write what can be written of them; returns how
+ * many.  Python code does not run. */
+Py_ssize_t rb_ahead_open(rb_encoder *e, PyObject *list, Py_ssize_t index, PyObject **rows)
+{
+    rb_block *b = e->block;
+    Py_ssize_t count = hold_rows(e, list, index, rows);
+    if (!count)
+        return b->ahead_most = 0; /* other rows: not before the next block */
+    open_rows(b, rows, count);
+    Py_ssize_t may_go = put_columns(e, list, index + count, count);
     b->ahead = count;
     b->whole = b->rest_count || e->grouped ? 0 : count;
     b->ahead_most = !may_go ? 0 : 2 * b->ahead_most < RB_AHEAD ? 2 * b->ahead_most : RB_AHEAD;

@@ -113,8 +113,9 @@ int rb_block_open(rb_encoder *e)
     b->texts = PyMem_Calloc(room, sizeof *b->texts);
     b->cells = PyMem_Calloc(room, sizeof *b->cells);
     b->rest = PyMem_Calloc(room, sizeof *b->rest);
+    b->late = PyMem_Calloc(room, sizeof *b->late);
     b->absent = PyMem_Calloc(room, 1);
-    return b->columns && b->texts && b->cells && b->rest && b->absent ? open_columns(e) : -1;
+    return b->columns && b->texts && b->cells && b->rest && b->late && b->absent ? open_columns(e) : -1;
 }
 
 void rb_block_free(rb_encoder *e)
@@ -131,6 +132,7 @@ void rb_block_free(rb_encoder *e)
     PyMem_Free(b->texts);
     PyMem_Free(b->cells);
     PyMem_Free(b->rest);
+    PyMem_Free(b->late);
     PyMem_Free(b->absent);
     PyMem_Free(b->touched);
     PyMem_Free(b);

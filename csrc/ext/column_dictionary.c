@@ -172,7 +172,8 @@ int rb_dictionary_put_object(rb_encoder *e, rb_column *c, PyObject *value)
 }
 
 /* Append Python values, and count them but for the block, whose share of each is told. */
-int rb_dictionary_put_many(rb_encoder *e, rb_column *c, PyObject *const *values, Py_ssize_t count, uint32_t *sizes)
+int rb_dictionary_put_many(rb_encoder *e, rb_column *c, PyObject *const *values, Py_ssize_t count, uint32_t *sizes,
+                           const rb_next *next)
 {
     rb_dictionary *d = c->dictionary;
     size_t size = c->block->size;
@@ -180,6 +181,7 @@ int rb_dictionary_put_many(rb_encoder *e, rb_column *c, PyObject *const *values,
         return -1;
     for (Py_ssize_t k = 0; k < count; k++, c->count++) {
         size_t slot = known_slot(values[k]);
+        rb_fetch_next(next, k);
         if (RB_LIKELY(d->known[slot].object == values[k])) {
             memcpy(c->out.p, &d->known[slot].key, 4);
             c->out.p += 4;

@@ -105,6 +105,19 @@ typedef struct {
 #define RB_AHEAD_BYTES ((size_t)2 << 20) /* written ahead at a time: a block may have room for one of the rows only */
 #define RB_LONG_CELL 16384 /* bytes of a cell written ahead; there may be as many as RB_AHEAD in each column */
 
+/* Rows behind those that are held, of which `column` is asked for while it is written: a cell for each cell. */
+struct rb_next {
+    PyObject *const *rows[RB_AHEAD]; /* the cells of each */
+    Py_ssize_t column;
+    unsigned reach;          /* of its cells (fetch.h) */
+};
+
+static RB_INLINE void rb_fetch_next(const rb_next *next, Py_ssize_t k)
+{
+    if (next)
+        rb_prefetch(next->rows[k][next->column], next->reach);
+}
+
 /* The open block. */
 struct rb_block {
     Py_ssize_t columns_count;
@@ -129,6 +142,7 @@ struct rb_block {
     size_t ahead_fixed;      /* and bytes that all have */
     size_t ahead_bytes;      /* all that was written ahead */
     Py_ssize_t *rest, rest_count; /* cells that are not written ahead */
+    Py_ssize_t *late, late_count; /* those of the rows before */
     unsigned *calls;         /* those of the encoder */
     int json;
     int opening;             /* columns are being made for the schema */
@@ -186,7 +200,8 @@ void rb_dictionary_free(rb_column *c);
 int rb_dictionary_take(rb_column *c, rb_reader *r);
 int rb_dictionary_put(rb_column *c, const uint8_t *value, size_t size);
 int rb_dictionary_put_object(rb_encoder *e, rb_column *c, PyObject *value);
-int rb_dictionary_put_many(rb_encoder *e, rb_column *c, PyObject *const *values, Py_ssize_t count, uint32_t *sizes);
+int rb_dictionary_put_many(rb_encoder *e, rb_column *c, PyObject *const *values, Py_ssize_t count, uint32_t *sizes,
+                           const rb_next *next);
 int rb_dictionary_cut(rb_column *c, size_t count);
 void rb_dictionary_reset(rb_column *c);
 int rb_dictionary_data(rb_column *c, rb_buffer *out);
@@ -234,7 +249,7 @@ void rb_ahead_cut(rb_block *b);
 
 /* write_many.c */
 Py_ssize_t rb_write_texts(rb_buffer *out, PyObject *const *values, Py_ssize_t count, int no_dates, uint32_t more,
-                          uint32_t *sizes);
+                          uint32_t *sizes, const rb_next *next);
 
 /* put_json.c, put_documents.c */
 int rb_put_json(rb_encoder *e, rb_column *c, PyObject *value);

@@ -31,8 +31,8 @@ static inline void rb_prefetch_table(PyObject *object)
 {
     if (object && PyDict_CheckExact(object)) {
         const char *table = (const char *)((PyDictObject *)object)->ma_keys;
-        rb_prefetch(table);
-        rb_prefetch(table + 128);
+        for (int at = 0; at < 256; at += 64)
+            rb_fetch_line(table + at);
     }
 }
 
@@ -43,9 +43,9 @@ static inline void rb_prefetch_places(PyObject *object)
     if (PyDict_CheckExact(object))
         rb_prefetch_table(object);
     else if (PyList_CheckExact(object) && PyList_GET_SIZE(object))
-        rb_prefetch(((PyListObject *)object)->ob_item);
+        rb_prefetch(((PyListObject *)object)->ob_item, 64);
     else if ((PyObject *)Py_TYPE(object) == rb_py.uuid)
-        rb_prefetch(*(PyObject **)((char *)object + rb_uuid_slot)); /* if it is not known, any word will do */
+        rb_prefetch(*(PyObject **)((char *)object + rb_uuid_slot), RB_REACH); /* if it is not known, any word will do */
 }
 
 #define RB_FETCH_ITEMS 32 /* at most: of a long list or dict the walk fetches the rest */
@@ -66,7 +66,7 @@ static inline void rb_prefetch_items(PyObject *object)
         return;
     const PyDictUnicodeEntry *entries = DK_UNICODE_ENTRIES(keys);
     for (Py_ssize_t i = 0; i < keys->dk_nentries && i < RB_FETCH_ITEMS; i++)
-        rb_prefetch(entries[i].me_value);
+        rb_prefetch(entries[i].me_value, RB_REACH_TEXT);
 #endif
 }
 
@@ -105,7 +105,7 @@ static inline void rb_items_open(const rb_encoder *e, rb_items *it, PyObject *di
     it->entries = direct ? DK_UNICODE_ENTRIES(it->keys) : NULL;
     it->count = direct ? it->keys->dk_nentries : 0;
     for (Py_ssize_t i = 0; i < it->count && i < RB_FETCH_AHEAD; i++)
-        rb_prefetch(it->entries[i].me_value);
+        rb_prefetch(it->entries[i].me_value, RB_REACH_TEXT);
 #endif
 }
 
@@ -116,7 +116,7 @@ static inline int rb_items_next(rb_items *it, PyObject **key, PyObject **value)
         while (it->position < it->count) {
             const PyDictUnicodeEntry *entry = &it->entries[it->position++];
             if (it->position + RB_FETCH_AHEAD <= it->count) {
-                rb_prefetch(entry[RB_FETCH_AHEAD].me_value);
+                rb_prefetch(entry[RB_FETCH_AHEAD].me_value, RB_REACH_TEXT);
                 rb_prefetch_table(entry[RB_TABLE_AHEAD].me_value);
             }
             if (RB_LIKELY(entry->me_value != NULL)) {

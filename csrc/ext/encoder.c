@@ -105,7 +105,7 @@ static inline void fetch_tuples(const rb_encoder *e, PyObject **rows)
             return;
     rb_prefetch_tuple(rows[4], e->columns);
     for (Py_ssize_t i = 0; i < e->columns; i++)
-        rb_prefetch(PyTuple_GET_ITEM(rows[3], i));
+        rb_prefetch(PyTuple_GET_ITEM(rows[3], i), e->reach[i]);
     for (Py_ssize_t k = 0; k < e->container_count; k++) {
         rb_prefetch_places(PyTuple_GET_ITEM(rows[2], e->containers[k]));
         rb_prefetch_items(PyTuple_GET_ITEM(rows[1], e->containers[k]));
@@ -300,13 +300,16 @@ static int read_columns(rb_encoder *e)
         e->columns = PyTuple_GET_SIZE(nodes);
         e->nodes = PyMem_Calloc((size_t)e->columns + 1, sizeof *e->nodes);
         e->keys = PyMem_Calloc((size_t)e->columns + 1, sizeof *e->keys);
-        failed = !e->nodes || !e->keys;
+        e->reach = PyMem_Calloc((size_t)e->columns + 1, sizeof *e->reach);
+        failed = !e->nodes || !e->keys || !e->reach;
     }
     for (Py_ssize_t i = 0; !failed && i < e->columns; i++)
         e->keys[i] = Py_NewRef(PyTuple_GET_ITEM(e->names, i));
     for (Py_ssize_t i = 0; !failed && i < e->columns; i++) {
         e->nodes[i] = rb_node_of(PyTuple_GET_ITEM(nodes, i));
         failed = !e->nodes[i];
+        if (!failed)
+            e->reach[i] = (uint8_t)rb_reach_of(e->nodes[i]);
         if (!failed && is_container(e->nodes[i]) && e->container_count < RB_CONTAINERS)
             e->containers[e->container_count++] = i;
     }
@@ -426,6 +429,7 @@ static void encoder_dealloc(rb_encoder *e)
         Py_XDECREF(e->keys[i]);
     PyMem_Free(e->keys);
     PyMem_Free(e->nodes);
+    PyMem_Free(e->reach);
     PyMem_Free(e->grouped);
     PyMem_Free(e->no_default);
     PyMem_Free(e->lengths);

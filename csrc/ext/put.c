@@ -53,7 +53,7 @@ static Py_ssize_t put_usual(sink c, PyObject *const *values, Py_ssize_t count)
     if (c->shape != RB_COL_FIXED && c->shape != RB_COL_TEXT)
         return 0;
     size_t before = rb_size(&c->out);
-    Py_ssize_t put = rb_write_many(&c->out, c->node->op, values, count);
+    Py_ssize_t put = rb_write_many(&c->out, c->node->op, values, count, NULL);
     c->count += (size_t)put;
     return rb_gauge(c->block, rb_size(&c->out) - before) ? -1 : put;
 }

@@ -33,7 +33,7 @@ static int put_leaves(rb_encoder *e, rb_column *c, PyObject *const *values, int 
     case RB_TAG_STRING:
         c->known_count = c->count; /* a cut will be about these documents */
         c->known_size = rb_size(&c->out);
-        return (int)rb_write_texts(&c->out, values, count, e->json == RB_JSON_TEXT, 1, sizes);
+        return (int)rb_write_texts(&c->out, values, count, e->json == RB_JSON_TEXT, 1, sizes, NULL);
     case RB_TAG_INT64:
         return put_words(e, &c->out, values, count, sizes, RB_TAG_INT64, 8);
     case RB_TAG_FLOAT64:

@@ -31,6 +31,7 @@
 #include "../core/rb_dates.h"
 #include "../core/rb_stream.h"
 #include "../rb_opcodes.h"
+#include "fetch.h"
 
 #define RB_LARGE ((Py_ssize_t)16 << 20) /* chunks from here on are made when needed */
 #define RB_SPARES 2
@@ -38,6 +39,7 @@
 #define RB_MAX_DEPTH 128 /* _options.MAX_DEPTH */
 
 typedef struct rb_node rb_node;
+typedef struct rb_next rb_next; /* columns.h */
 
 /* A typed path of a JSON type. */
 typedef struct {
@@ -126,6 +128,7 @@ typedef struct {
     PyObject *plan, *options, *context;
     Py_ssize_t columns;
     const rb_node **nodes;
+    uint8_t *reach;           /* per column (fetch.h) */
     Py_ssize_t containers[RB_CONTAINERS], container_count; /* columns of dicts and lists, for prefetching */
     PyObject *names;          /* tuple of interned str */
     PyObject **keys;          /* per column the key object that dict rows had last; strong */
@@ -190,30 +193,8 @@ int rb_memory_expect(rb_buffer *b, size_t room);
 void rb_memory_free(rb_buffer *b);
 void rb_memory_reset(rb_buffer *b, size_t kept);
 
-/* Ask for the line of the cache that an address is in.  A function that did nothing but __builtin_prefetch has
- * no effect as GCC sees it, and calls of it are left out: the empty instruction is an effect.
- *
- * What is asked for should be mapped.  A line of NULL costs a walk through the tables of pages each time. */
-static RB_INLINE void rb_fetch_line(const void *p)
-{
-    __builtin_prefetch(p);
-    __asm__ volatile("" : : "r"(p));
-}
-
-/* An object: its header, and the text of a short str behind it. */
-static inline void rb_prefetch(const void *object)
-{
-    rb_fetch_line(object);
-    rb_fetch_line((const void *)((uintptr_t)object + 64));
-}
-
-/* A row of so many columns, if it is a tuple: its head has not come yet, and does not say. */
-static inline void rb_prefetch_tuple(const void *row, Py_ssize_t columns)
-{
-    Py_ssize_t size = (Py_ssize_t)(offsetof(PyTupleObject, ob_item) + (size_t)columns * sizeof(PyObject *));
-    for (Py_ssize_t at = 0; at < size && at < 1024; at += 64)
-        rb_fetch_line((const char *)row + at);
-}
+/* fetch.c */
+unsigned rb_reach_of(const rb_node *node);
 
 /* node.c */
 const rb_node *rb_node_of(PyObject *py);
@@ -224,8 +205,8 @@ int rb_value_init(void);
 int rb_is_rare_leaf(PyObject *value);
 int rb_datetime_nanos(rb_encoder *e, PyObject *value, int64_t *nanos);
 int rb_write_value(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
-Py_ssize_t rb_write_many(rb_buffer *out, rb_op op, PyObject *const *values, Py_ssize_t count);
-Py_ssize_t rb_stream_many(rb_buffer *out, rb_op op, PyObject *const *values, Py_ssize_t count);
+Py_ssize_t rb_write_many(rb_buffer *out, rb_op op, PyObject *const *values, Py_ssize_t count, const rb_next *next);
+Py_ssize_t rb_stream_many(rb_buffer *out, rb_op op, PyObject *const *values, Py_ssize_t count, const rb_next *next);
 int rb_drop_error(void);
 int rb_is_utc(PyObject *zone);
 int rb_text_moment(PyObject *value, int utc, rb_moment *moment);

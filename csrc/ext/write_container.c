@@ -20,7 +20,7 @@ static RB_INLINE int put_value(rb_encoder *e, sink to, PyObject *value)
 
 static inline Py_ssize_t put_usual(sink to, PyObject *const *values, Py_ssize_t count)
 {
-    return rb_write_many(to.out, to.node->op, values, count);
+    return rb_write_many(to.out, to.node->op, values, count, NULL);
 }
 
 static inline int is_text(sink to, PyObject *value)
