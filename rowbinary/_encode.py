@@ -98,6 +98,13 @@ class RowEncoder:
             self._busy = False
         return data
 
+    def renew(self) -> None:
+        """Make of the rows to come what a new encoder would.  ``ValueError`` while there are rows."""
+        self._enter()
+        self._busy = False
+        if self.rows:
+            raise ValueError("there are rows in the buffer")
+
     def _has_enough(self, limit: int) -> bool:
         return len(self) >= limit
 

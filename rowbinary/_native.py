@@ -63,6 +63,11 @@ class NativeEncoder(RowEncoder):
             self._close()
         return super().take()
 
+    def renew(self) -> None:
+        super().renew()
+        self._columns = []
+        self._open()
+
     def _write(self, row: object) -> None:
         if self._is_full():
             self._close()  # it went on to the end of a list

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_native_ahead import AHEAD, same
 
-from rowbinary import DEFAULT, Schema, encode_rows, iter_encode
+from rowbinary import DEFAULT, Encoder, Schema, encode_rows, iter_encode
 
 pytestmark = [
     pytest.mark.skipif("c" not in implementations(), reason="there is nothing to compare with"),
@@ -367,3 +367,65 @@ def test_random_documents(**case: Any) -> None:
 @RANDOM
 def test_more_random_documents(**case: Any) -> None:
     check_random(**case)
+
+
+# --- the same encoder once more ---------------------------------------------------------------------
+
+
+def check_renewed(
+    impl: str, batches: list[list[dict[str, Any]]], schema: str, mode: Any, count: int = 150
+) -> None:
+    """An encoder that forgets what was frequent makes what a new one makes, whatever it has seen."""
+
+    def encoder() -> Encoder:
+        return Encoder(
+            SCHEMAS[schema],
+            format="Native",
+            json=mode,
+            implementation=impl,
+            on_error=lambda row, index, error: None,
+        )
+
+    kept = encoder()
+    for documents in batches:
+        cells: dict[int, Any] = {i: documents[i % len(documents)] for i in range(count)}
+        rows = rows_of(count, SCHEMAS[schema], cells)
+        new = encoder()
+        kept.write_rows(rows)
+        new.write_rows(rows)
+        assert kept.take() == new.take()
+        kept._encoder.renew()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("schema", sorted(SCHEMAS))
+def test_renewed_encoders(impl: str, schema: str, mode: str) -> None:
+    """Paths that were in all documents, and are in one of many; paths that are new."""
+    often: list[dict[str, Any]] = [document(i) for i in range(9)]
+    once: list[dict[str, Any]] = [{"z": 1, "o": {"m": [1]}}] * 148 + often[:2]
+    check_renewed(impl, [often, once, often[::-1], [*once, {"w": {"v": 1}}]], schema, mode)
+
+
+@pytest.mark.parametrize("impl", implementations())
+@settings(max_examples=times(10, 40))
+@given(
+    batches=st.lists(st.lists(_documents, min_size=1, max_size=6), min_size=2, max_size=4),
+    schema=st.sampled_from(sorted(SCHEMAS)),
+    mode=st.sampled_from(MODES),
+)
+def test_random_renewed_encoders(
+    impl: str, batches: list[list[dict[str, Any]]], schema: str, mode: str
+) -> None:
+    check_renewed(impl, batches, schema, mode)
+
+
+def test_a_renewed_encoder_is_empty(impl: str) -> None:
+    for format in ("Native", "RowBinary"):
+        encoder = Encoder(PLAIN, format=format, implementation=impl)
+        encoder.write_rows(rows_of(3, PLAIN))
+        with pytest.raises(ValueError, match="there are rows in the buffer"):
+            encoder._encoder.renew()
+        found = encoder.take()
+        encoder._encoder.renew()
+        encoder.write_rows(rows_of(3, PLAIN))
+        assert encoder.take() == found

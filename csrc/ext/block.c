@@ -457,3 +457,10 @@ int rb_block_close(rb_encoder *e)
     rb_memory_reset(&b->scratch, 0);
     return 0;
 }
+
+/* In an empty block: the rows to come make the bytes that a new encoder would make of them. */
+void rb_block_renew(rb_encoder *e)
+{
+    for (Py_ssize_t i = 0; i < e->block->columns_count; i++)
+        rb_column_renew(e->block->columns[i]);
+}

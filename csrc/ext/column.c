@@ -452,3 +452,12 @@ void rb_column_forget(rb_column *c)
     else if (c->shape == RB_COL_JSON)
         rb_json_forget(c);
 }
+
+/* Forget which paths of documents were frequent in the block before. */
+void rb_column_renew(rb_column *c)
+{
+    for (Py_ssize_t i = 0; i < c->children_count; i++)
+        rb_column_renew(c->children[i]);
+    if (c->shape == RB_COL_JSON)
+        rb_json_renew(c);
+}

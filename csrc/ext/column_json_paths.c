@@ -206,3 +206,12 @@ void rb_json_forget(rb_column *c)
         if (j->paths[i].column)
             rb_column_forget(j->paths[i].column);
 }
+
+void rb_json_renew(rb_column *c)
+{
+    rb_json *j = c->json;
+    for (Py_ssize_t i = 0; i < j->typed_count; i++)
+        rb_column_renew(j->typed[i]);
+    for (uint32_t i = 0; i < j->count; i++)
+        j->paths[i].usual = 0;
+}

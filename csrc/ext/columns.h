@@ -186,6 +186,7 @@ int rb_column_default(rb_column *c);
 int rb_column_cut(rb_column *c, size_t count);
 void rb_column_reset(rb_column *c);
 void rb_column_forget(rb_column *c);
+void rb_column_renew(rb_column *c);
 
 /* column_skip.c */
 int rb_read_varint(rb_reader *r, uint64_t *number);
@@ -229,6 +230,7 @@ void rb_json_settle(rb_column *c);
 void rb_json_trim(rb_column *c);
 void rb_json_reset(rb_column *c, size_t documents);
 void rb_json_forget(rb_column *c);
+void rb_json_renew(rb_column *c);
 int rb_json_prefix(rb_column *c, rb_buffer *out);
 int rb_json_data(rb_column *c, rb_buffer *out);
 
@@ -262,6 +264,7 @@ int rb_block_put_other(rb_encoder *e, Py_ssize_t i, PyObject *cell);
 int rb_block_write(rb_encoder *e, PyObject *row, Py_ssize_t index);
 int rb_block_follow(rb_encoder *e);
 int rb_block_close(rb_encoder *e);
+void rb_block_renew(rb_encoder *e);
 size_t rb_block_likely_rows(const rb_block *b);
 int rb_block_goes_on(const rb_block *b, size_t size, size_t enough);
 void rb_block_end_ahead(rb_encoder *e);

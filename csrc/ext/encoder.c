@@ -252,6 +252,18 @@ static PyObject *encoder_take(rb_encoder *e, PyObject *unused)
     return bytes;
 }
 
+static PyObject *encoder_renew(rb_encoder *e, PyObject *unused)
+{
+    if (enter(e))
+        return NULL;
+    e->busy = 0;
+    if (e->rows)
+        return PyErr_SetString(PyExc_ValueError, "there are rows in the buffer"), NULL;
+    if (e->block)
+        rb_block_renew(e);
+    Py_RETURN_NONE;
+}
+
 static Py_ssize_t encoder_length(rb_encoder *e)
 {
     return bytes_held(e);
@@ -451,6 +463,7 @@ static PyMethodDef methods[] = {
     {"fill", (PyCFunction)(void (*)(void))encoder_fill, METH_FASTCALL,
      "fill(rows, limit, on_error): encode rows until the buffer has `limit` bytes; whether they ended."},
     {"take", (PyCFunction)encoder_take, METH_NOARGS, "The buffer's bytes; it is empty afterwards."},
+    {"renew", (PyCFunction)encoder_renew, METH_NOARGS, "Make of the rows to come what a new encoder would."},
     {NULL, NULL, 0, NULL}};
 
 static PyMemberDef members[] = {
