@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import functools
 import struct
 
 from ._badvalue import BadValue
@@ -322,14 +321,23 @@ def sorted_paths(typed: dict[str, Node]) -> list[tuple[str, Node]]:
 
 
 def read_kind(data: bytes) -> tuple[bytes, Node]:
-    """The type tag that `data` begins with, and the node it means; the C encoder asks once per type."""
+    """The type tag that `data` begins with, and the node it means; the C encoder asks once per type.
+
+    Short inserts have an encoder each, and meet the same few types: their tags are remembered.
+    """
+    for kind in _KINDS.get(data[:1], ()):
+        if data.startswith(kind[0]):  # no tag is the beginning of another
+            return kind
     cursor = Cursor(data)
-    node = _kept_node(read_type(cursor))
-    return data[: cursor.at], node
+    node = compile_type(read_type(cursor))
+    kind = data[: cursor.at], node
+    if len(kind[0]) <= _SHORT and sum(map(len, _KINDS.values())) < _MOST_KINDS:
+        _KINDS[data[:1]] = (*_KINDS.get(data[:1], ()), kind)
+    return kind
 
 
-# Short inserts have an encoder each, and meet the same few types.
-_kept_node = functools.lru_cache(maxsize=256)(compile_type)
+_KINDS: dict[bytes, tuple[tuple[bytes, Node], ...]] = {}  # by the first byte
+_MOST_KINDS, _SHORT = 256, 64  # bytes of a tag
 
 
 def skip_dynamic(cursor: Cursor, json: str) -> None:
