@@ -23,7 +23,7 @@ from rowbinary._api import Encoder
 from rowbinary._choice import FEW_DOCUMENTS
 from rowbinary.connect import ValueRefusedError
 from rowbinary.connect._options import COMPARE
-from rowbinary.connect._prepared import Prepared, Rules
+from rowbinary.connect._prepared import LargeSpares, Prepared, Rules
 from rowbinary.connect._traits import Traits
 
 proxy = connect_http.proxy  # the fixture
@@ -231,26 +231,25 @@ def test_the_same_rows_are_the_same_bytes(front: Front, proxy: Recorder, format:
 RULES: Rules = {"format": "Native"}
 
 
-def prepared(text: str) -> Prepared:
+def prepared(text: str, large: LargeSpares | None = None) -> Prepared:
     has_json = "JSON" in text
-    return Prepared(
-        Traits(Schema.parse(text), (0,), has_json, suits_rows=False, has_zoneless=False, compared=True)
-    )
+    traits = Traits(Schema.parse(text), (0,), has_json, suits_rows=False, has_zoneless=False, compared=True)
+    return Prepared(traits, large=large)
 
 
 def used(one: Prepared, rules: Rules = RULES, size: int = 100) -> Encoder:
     """An encoder after an insert."""
-    encoder = one.lend(rules)
-    one.give_back(rules, encoder, size)
-    return encoder
+    lent = one.lend(rules)
+    one.give_back(lent, size)
+    return lent.encoder
 
 
 def test_one_encoder_after_another() -> None:
     one = prepared("a UInt8")
     encoder = used(one)
     assert used(one) is encoder
-    assert one.lend(RULES) is encoder
-    assert one.lend(RULES) is not encoder  # somebody has it
+    assert one.lend(RULES).encoder is encoder
+    assert one.lend(RULES).encoder is not encoder  # somebody has it
 
 
 def test_an_encoder_of_other_rules() -> None:
@@ -262,10 +261,38 @@ def test_an_encoder_of_other_rules() -> None:
     assert used(one).format == "Native"
 
 
-def test_encoders_that_are_not_kept() -> None:
-    """After a large insert there is memory in it, and documents leave traces in one for blocks."""
-    large, documents = prepared("a UInt8"), prepared("a Array(JSON)")
-    assert used(large, size=1 << 20) is not used(large)
-    assert used(documents) is not used(documents)
-    rules: Rules = {"format": "RowBinary"}
-    assert used(documents, rules) is used(documents, rules)
+def test_encoders_of_large_inserts() -> None:
+    """There is memory in them: only the last tables have some, and none after a very large insert."""
+    large = LargeSpares()
+    tables = [prepared("a UInt8", large) for _ in range(3)]
+    encoders = [used(one, size=1 << 20) for one in tables]
+    assert [used(one) is encoder for one, encoder in zip(tables, encoders, strict=True)][1:] == [True, True]
+    assert used(tables[0]) is not encoders[0]
+    assert used(tables[2], size=1 << 24) is encoders[2]
+    assert used(tables[2]) is not encoders[2]
+
+
+def test_an_encoder_stays_a_large_one() -> None:
+    """Small inserts after it leave it its memory; other tables take its place all the same."""
+    large = LargeSpares()
+    one, others = prepared("a UInt8", large), [prepared("a UInt8", large) for _ in range(2)]
+    encoder = used(one, size=1 << 20)
+    lent = one.lend(RULES)
+    for other in others:
+        used(other, size=1 << 20)
+    one.give_back(lent, 10)
+    assert used(one) is encoder
+    assert sum(len(each._spares) for each in (one, *others)) == 2
+
+
+def test_encoders_forget_documents() -> None:
+    one = prepared("a JSON")
+    often, once = [({"x": 1},)] * 300, [({"y": 1},)] * 299 + [({"x": 1},)]
+    bodies = []
+    for rows in (once, often, once):
+        lent = one.lend(RULES)
+        lent.encoder.write_rows(rows)
+        bodies.append(lent.encoder.take())
+        one.give_back(lent, 100)
+    assert one.lend(RULES).encoder is lent.encoder
+    assert bodies[0] == bodies[2] != bodies[1]

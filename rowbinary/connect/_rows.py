@@ -83,16 +83,16 @@ class RowChunks:
 
     def __init__(self, prepared: Prepared, rows: Iterable[Any], rules: Rules):
         self._prepared = prepared
-        self._rules = rules
         self._schema = prepared.schema
         self._converts: Mapping[str, Convert] = prepared.converts
         self._cuts = False  # what is too much in a row
         self._rows = _Window(rows)
-        self._encoder = prepared.lend(rules)
-        self._again = self._encoder._encoder.index  # rows of inserts before, or that it has seen twice
+        self._lent = prepared.lend(rules)
+        encoder = self._lent.encoder
+        self._again = encoder._encoder.index  # rows of inserts before, or that it has seen twice
         whole = self._rows if self._rows.whole is None else self._rows.whole
         statement = prepared.statement(rules["format"])
-        self._encoding = Encoding(self._encoder, self._converted(whole), statement=statement)
+        self._encoding = Encoding(encoder, self._converted(whole), statement=statement)
 
     @property
     def ended(self) -> bool:
@@ -129,7 +129,7 @@ class RowChunks:
         return chunk
 
     def _give_back(self) -> None:
-        self._prepared.give_back(self._rules, self._encoder, self._encoding.raw_bytes)
+        self._prepared.give_back(self._lent, self._encoding.raw_bytes)
 
     @property
     def held(self) -> bytes:
