@@ -272,6 +272,16 @@ def test_encoders_of_large_inserts() -> None:
     assert used(tables[2]) is not encoders[2]
 
 
+def test_encoders_of_documents_are_large_sooner() -> None:
+    """A path takes some twenty times its bytes."""
+    large = LargeSpares()
+    for text, kept in (("a UInt8", 3), ("a JSON", 2)):
+        tables = [prepared(text, large) for _ in range(3)]
+        for one in tables:
+            used(one, size=10_000)
+        assert sum(len(one._spares) for one in tables) == kept
+
+
 def test_an_encoder_stays_a_large_one() -> None:
     """Small inserts after it leave it its memory; other tables take its place all the same."""
     large = LargeSpares()

@@ -19,9 +19,9 @@ from ._values import Convert, always_converts, converter
 __all__ = ["LargeSpares", "Lent", "Preparations", "Prepared", "Rules"]
 
 _MOST = 256  # tables; more are not remembered
-# Bytes of an insert.  After a larger one an encoder holds the memory of a block, and not all tables get that;
-# after one that is larger still it would be little of the insert that is saved.
-_SMALL, _LARGE = 1 << 15, 1 << 23
+# Bytes of an insert.  After a larger one an encoder holds the memory of a block, or of many paths; not all
+# tables get that.  After one that is larger still it would be little of the insert that is saved.
+_SMALL, _SMALL_DOCUMENTS, _LARGE = 1 << 15, 1 << 12, 1 << 23
 _MOST_LARGE = 2  # tables of a client whose encoder may be large
 
 
@@ -104,7 +104,7 @@ class Prepared:
         if lent.largest > _LARGE:
             return
         lent.encoder._encoder.renew()
-        if lent.largest > _SMALL:
+        if lent.largest > (_SMALL_DOCUMENTS if self.traits.has_json else _SMALL):
             self._large.add(self, lent)
         else:
             self.keep(lent)
