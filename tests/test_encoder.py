@@ -229,7 +229,7 @@ def test_signatures_agree() -> None:
 def test_both_row_encoders_have_the_same_names() -> None:
     from rowbinary import _impl
 
-    common = {"append", "fill", "take", "write", "implementation"}
+    common = {"append", "fill", "renew", "take", "write", "implementation"}
     attributes = {"context", "index", "options", "plan", "rows"}
     for choice in implementations():
         public = {name for name in dir(_impl.row_encoder(choice)) if not name.startswith("_")}
