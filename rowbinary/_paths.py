@@ -331,13 +331,16 @@ def read_kind(data: bytes) -> tuple[bytes, Node]:
     cursor = Cursor(data)
     node = compile_type(read_type(cursor))
     kind = data[: cursor.at], node
-    if len(kind[0]) <= _SHORT and sum(map(len, _KINDS.values())) < _MOST_KINDS:
+    if len(kind[0]) <= _SHORT:
+        if sum(map(len, _KINDS.values())) >= _MOST_KINDS:
+            _KINDS.clear()
         _KINDS[data[:1]] = (*_KINDS.get(data[:1], ()), kind)
     return kind
 
 
 _KINDS: dict[bytes, tuple[tuple[bytes, Node], ...]] = {}  # by the first byte
-_MOST_KINDS, _SHORT = 256, 64  # bytes of a tag
+_MOST_KINDS = 256
+_SHORT = 64  # bytes of a tag
 
 
 def skip_dynamic(cursor: Cursor, json: str) -> None:

@@ -16,7 +16,7 @@ from test_native import error_of, native, shapes
 
 from rowbinary import EncodeError, Encoder, Schema, encode_rows, iter_encode
 from rowbinary._native import BLOCK_BYTES
-from rowbinary._paths import SPARSE, WATCHED
+from rowbinary._paths import _KINDS, _MOST_KINDS, SPARSE, WATCHED, read_kind
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -183,3 +183,16 @@ def test_rows_too_large_for_a_block() -> None:
     assert (caught.value.row, caught.value.column) == (1, "c")
     encoder.write_row(("z", [None]))
     assert encoder.take() == native("c", encoder.schema, [("x", [None]), ("z", [None])])
+
+
+def test_types_of_many_tags() -> None:
+    """Those met before are remembered, not all of them, and none is taken for another."""
+    wanted = {b"\x0a": "Int64"}
+    for size in range(1, 120):
+        tag, text = bytes([0x16, size]), f"FixedString({size})"
+        wanted |= {tag: text, b"\x1e" + tag: f"Array({text})", b"\x1e\x1e" + tag: f"Array(Array({text}))"}
+    for _ in range(2):
+        for tag, text in wanted.items():
+            found, node = read_kind(tag + bytes(9))
+            assert (found, node.text) == (tag, text)
+    assert sum(map(len, _KINDS.values())) <= _MOST_KINDS < len(wanted)

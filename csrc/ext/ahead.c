@@ -52,24 +52,24 @@ static rb_writer *writer_of(rb_op op)
     }
 }
 
-/* Scalars from the k-th on, past the cache, whatever their type; returns the first that could not be put. */
-static Py_ssize_t stream_words(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t k, Py_ssize_t count,
-                               const rb_next *next)
+/* Scalars from the k-th on, of any type; returns the first that could not be put.  `far`: past the cache. */
+static RB_INLINE Py_ssize_t put_words(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t k,
+                                      Py_ssize_t count, int far, const rb_next *next)
 {
     uint8_t word[WORD];
     rb_writer *write = writer_of(c->node->op);
     int inside = c->node->op == RB_OP_UUID; /* its number */
     rb_buffer one = {.start = word, .p = word, .end = word + WORD, .grow = no_grow};
-    if (rb_need(&c->out, c->width * (size_t)(count - k)))
-        return k;
     for (Py_ssize_t i = k; inside && i < k + PLACES && i < count; i++)
         rb_prefetch_places(cells[i]);
-    for (; k < count && !write(e, &one, c->node, cells[k]); k++) {
+    for (; k < count && !write(e, far ? &one : &c->out, c->node, cells[k]); k++) {
         if (inside && k + PLACES < count)
             rb_prefetch_places(cells[k + PLACES]);
-        rb_stream_word(c->out.p, word, c->width);
-        c->out.p += c->width;
-        one.p = word;
+        if (far) {
+            rb_stream_word(c->out.p, word, c->width);
+            c->out.p += c->width;
+            one.p = word;
+        }
         rb_fetch_next(next, k);
     }
     return k;
@@ -93,13 +93,10 @@ static int put_fixed(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssi
         return -1;
     if (RB_STREAMS && c->block->size >= RB_FAR && (c->width == 4 || c->width == 8 || c->width == WORD)) {
         Py_ssize_t put = rb_stream_many(&c->out, c->node->op, cells, count, next);
-        return stream_words(e, c, cells, put, count, next) == count ? 0 : -1;
+        return put_words(e, c, cells, put, count, 1, next) == count ? 0 : -1;
     }
-    rb_writer *write = writer_of(c->node->op);
-    Py_ssize_t k = rb_write_many(&c->out, c->node->op, cells, count, next);
-    for (; k < count && !write(e, &c->out, c->node, cells[k]); k++)
-        rb_fetch_next(next, k);
-    return k < count ? -1 : 0;
+    Py_ssize_t put = rb_write_many(&c->out, c->node->op, cells, count, next);
+    return put_words(e, c, cells, put, count, 0, next) == count ? 0 : -1;
 }
 
 /* Scalars of a Nullable: the null map first. */

@@ -105,7 +105,8 @@ typedef struct {
 #define RB_AHEAD_BYTES ((size_t)2 << 20) /* written ahead at a time: a block may have room for one of the rows only */
 #define RB_LONG_CELL 16384 /* bytes of a cell written ahead; there may be as many as RB_AHEAD in each column */
 
-/* Rows behind those that are held, of which `column` is asked for while it is written: a cell for each cell. */
+/* Rows behind those that are held, of which `column` is asked for while it is written: a cell for each cell.  They
+ * are borrowed, which is good as long as no Python code runs. */
 struct rb_next {
     PyObject *const *rows[RB_AHEAD]; /* the cells of each */
     Py_ssize_t column;
