@@ -97,27 +97,61 @@ static inline int rb_is_date_word(const uint8_t *text, size_t size)
     return size == 3 || (size == 3 + strlen(rest) && memcmp(lower + 3, rest, size - 3) == 0);
 }
 
-/* Whether a date word, other than T and Z, can begin with the letter `c` and `next`: most words are none. */
-static inline int rb_begins_date_word(uint8_t c, uint8_t next)
-{
-#define RB_BIT(letter) ((uint32_t)1 << ((letter) - 'a'))
-    static const uint32_t seconds[26] = {
-        ['a' - 'a'] = RB_BIT('m') | RB_BIT('p') | RB_BIT('u'), ['d' - 'a'] = RB_BIT('e'),
-        ['f' - 'a'] = RB_BIT('e') | RB_BIT('r'), ['g' - 'a'] = RB_BIT('m'),
-        ['j' - 'a'] = RB_BIT('a') | RB_BIT('u'), ['m' - 'a'] = RB_BIT('a') | RB_BIT('o') | RB_BIT('s'),
-        ['n' - 'a'] = RB_BIT('o'), ['o' - 'a'] = RB_BIT('c'), ['p' - 'a'] = RB_BIT('m'),
-        ['s' - 'a'] = RB_BIT('a') | RB_BIT('e') | RB_BIT('u'), ['t' - 'a'] = RB_BIT('h') | RB_BIT('u'),
-        ['u' - 'a'] = RB_BIT('t'), ['w' - 'a'] = RB_BIT('e'),
-    };
+/* What a date can begin with: for its first character the second and the third as bits, 1 to 26 for letters of either
+ * case, 0 for anything else.  A table, since texts that come by turns make branches hard to foresee. */
+typedef struct {
+    uint32_t second, third;
+} rb_start;
+
+#define RB_BIT(letter) ((uint32_t)2 << ((letter) - 'a'))
+#define RB_NO_LETTER ((uint32_t)1)
+#define RB_ANY ((uint32_t)-1)
+#define RB_WORDS(letter, second, third) [letter] = {second, third}, [(letter) - 32] = {second, third}
+static const rb_start rb_starts[128] = {
+    RB_WORDS('a', RB_BIT('m') | RB_BIT('p') | RB_BIT('u'), RB_NO_LETTER | RB_BIT('r') | RB_BIT('g')),
+    RB_WORDS('d', RB_BIT('e'), RB_BIT('c')),
+    RB_WORDS('f', RB_BIT('e') | RB_BIT('r'), RB_BIT('b') | RB_BIT('i')),
+    RB_WORDS('g', RB_BIT('m'), RB_BIT('t')),
+    RB_WORDS('j', RB_BIT('a') | RB_BIT('u'), RB_BIT('n') | RB_BIT('l')),
+    RB_WORDS('m', RB_BIT('a') | RB_BIT('o') | RB_BIT('s'),
+             RB_BIT('r') | RB_BIT('y') | RB_BIT('n') | RB_BIT('k') | RB_BIT('d')),
+    RB_WORDS('n', RB_BIT('o'), RB_BIT('v')),
+    RB_WORDS('o', RB_BIT('c'), RB_BIT('t')),
+    RB_WORDS('p', RB_BIT('m'), RB_NO_LETTER),
+    RB_WORDS('s', RB_BIT('a') | RB_BIT('e') | RB_BIT('u'), RB_BIT('t') | RB_BIT('p') | RB_BIT('n')),
+    RB_WORDS('t', RB_BIT('h') | RB_BIT('u'), RB_BIT('u') | RB_BIT('e')),
+    RB_WORDS('u', RB_BIT('t'), RB_BIT('c')),
+    RB_WORDS('w', RB_BIT('e'), RB_BIT('d')),
+    ['0'] = {RB_ANY, RB_ANY}, ['1'] = {RB_ANY, RB_ANY}, ['2'] = {RB_ANY, RB_ANY}, ['3'] = {RB_ANY, RB_ANY},
+    ['4'] = {RB_ANY, RB_ANY}, ['5'] = {RB_ANY, RB_ANY}, ['6'] = {RB_ANY, RB_ANY}, ['7'] = {RB_ANY, RB_ANY},
+    ['8'] = {RB_ANY, RB_ANY}, ['9'] = {RB_ANY, RB_ANY}, [' '] = {RB_ANY, RB_ANY}, ['+'] = {RB_ANY, RB_ANY},
+    ['-'] = {RB_ANY, RB_ANY}, ['Z'] = {RB_ANY, RB_ANY}, /* a mark, which may stand anywhere */
+};
 #undef RB_BIT
-    return rb_is_letter(next) && seconds[(c | 0x20) - 'a'] >> ((next | 0x20) - 'a') & 1;
+#undef RB_NO_LETTER
+#undef RB_ANY
+#undef RB_WORDS
+
+/* The bit of a character in those. */
+static inline uint32_t rb_letter_bit(uint8_t c)
+{
+    uint32_t letter = (uint32_t)(c | 0x20) - 'a';
+    return letter < 26 ? letter + 1 : 0;
+}
+
+/* Whether a date can begin with the first three of these characters. */
+static inline int rb_begins_date(const uint8_t *text)
+{
+    rb_start start = rb_starts[text[0] & 127];
+    return (int)(start.second >> rb_letter_bit(text[1]) & start.third >> rb_letter_bit(text[2]) & 1);
 }
 
 /* Whether the letter at `i`, which begins a word, begins one that no date has.  After T and Z, marks of their own, a
  * word may go on. */
 static inline int rb_begins_other_word(const uint8_t *text, size_t size, size_t i)
 {
-    return text[i] != 'T' && text[i] != 'Z' && (i + 1 == size || !rb_begins_date_word(text[i], text[i + 1]));
+    return text[i] != 'T' && text[i] != 'Z' &&
+           (i + 1 == size || !(rb_starts[text[i]].second >> rb_letter_bit(text[i + 1]) & 1));
 }
 
 /* The whole filter; `text` is ASCII, of 6 to 50 bytes. */
@@ -157,14 +191,10 @@ static int rb_looks_like_date(const uint8_t *text, size_t size)
     return digits >= 3 && (marks || digits < size);
 }
 
-/* `text` is ASCII.  What mostly comes is stopped by its first two letters. */
+/* `text` is ASCII.  What mostly comes is stopped by its size or by its first three characters. */
 static inline int rb_maybe_date(const uint8_t *text, size_t size)
 {
-    if (size < 6 || size > 50)
-        return 0;
-    if (rb_is_letter(text[0]) && rb_begins_other_word(text, size, 0))
-        return 0;
-    return rb_looks_like_date(text, size);
+    return size - 6 <= 50 - 6 && rb_begins_date(text) && rb_looks_like_date(text, size);
 }
 
 /* --- ISO 8601 in its plain forms ------------------------------------------------------------------ */

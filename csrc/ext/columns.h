@@ -166,9 +166,14 @@ static inline int rb_gauge(rb_block *b, size_t count)
     return -1;
 }
 
-/* Columns are many streams that grow slowly, which the processor does not foresee: ask for the memory that
- * `out` comes to next. */
-#define RB_FETCH_COLUMN(out) __builtin_prefetch((out)->p + 256, 1)
+/* Columns are many streams that grow slowly, which the processor does not foresee: ask for the memory that `out` comes
+ * to next.  There may be none: what is in a column of arrays or documents is in the columns inside. */
+#define RB_COMING 256
+static RB_INLINE void rb_fetch_column(const rb_buffer *out)
+{
+    if (RB_LIKELY(out->end - out->p > RB_COMING))
+        rb_fetch_line(out->p + RB_COMING);
+}
 
 /* Room for at least one thing more in a list; `list` points to the pointer to it (column.c). */
 int rb_more(void *list, size_t count, size_t *room, size_t size);
@@ -275,11 +280,11 @@ static inline int rb_block_put(rb_encoder *e, Py_ssize_t i, PyObject *cell)
 {
     const rb_cell *at = &e->block->cells[i];
     if (RB_LIKELY(at->kind == RB_CELL_PLAIN && cell != rb_py.default_)) {
-        RB_FETCH_COLUMN(&at->column->out);
+        rb_fetch_column(&at->column->out);
         return rb_write_value(e, &at->column->out, at->node, cell);
     }
     if (at->kind == RB_CELL_DICTIONARY && cell != rb_py.default_) {
-        RB_FETCH_COLUMN(&at->column->out);
+        rb_fetch_column(&at->column->out);
         if (rb_dictionary_put_object(e, at->column, cell))
             return -1;
         at->column->count++;

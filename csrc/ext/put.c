@@ -96,7 +96,7 @@ static inline int put_otherwise(rb_encoder *e, sink c, PyObject *value)
 int rb_column_put(rb_encoder *e, rb_column *c, PyObject *value)
 {
     int failed;
-    RB_FETCH_COLUMN(&c->out);
+    rb_fetch_column(&c->out);
     switch (c->shape) {
     case RB_COL_FIXED:
     case RB_COL_TEXT:

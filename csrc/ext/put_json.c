@@ -65,7 +65,7 @@ static RB_INLINE int put_ready(rb_encoder *e, sink c, place at, PyObject *value,
     if (rb_put_leaf(out, value, leaf))
         return -1;
     c->json->grown += rb_size(out) - before + 1;
-    RB_FETCH_COLUMN(out);
+    rb_fetch_column(out);
     return put_member(c, at);
 }
 
@@ -134,7 +134,7 @@ static inline int put_elements(rb_column *c, rb_path *path, PyObject *list, uint
     memcpy(array->out.p, &end, 8);
     array->out.p += 8;
     c->json->grown += rb_size(out) - before + count + 8 + 1;
-    RB_FETCH_COLUMN(out);
+    rb_fetch_column(out);
     return put_member(c, path);
 }
 
