@@ -3,10 +3,13 @@
  * The dictionary begins with the type's default; that of Nullable with one for NULL before it.  Others
  * follow in the order of their first use. */
 #include "columns.h"
+#include "write_scalar.h"
 
 #define FREE 0 /* in the table; else 1 + place */
 #define FIRST_ROOM 16
 #define KNOWN 64 /* objects remembered; a power of two */
+#define SHORT 127 /* bytes of a text */
+#define STAYS 16 /* strange objects until one takes the place of a known one; a power of two */
 
 typedef struct {
     uint32_t hash;
@@ -26,6 +29,8 @@ struct rb_dictionary {
         PyObject *object;  /* an exact str; strong */
         uint32_t key;
     } known[KNOWN];        /* by address: columns of few values are mostly given the same objects */
+    uint32_t strange;      /* objects that were not known */
+    int all_known;         /* those of the last rows were */
 };
 
 /* Room for so many values, a power of two. */
@@ -125,6 +130,12 @@ void rb_dictionary_free(rb_column *c)
     PyMem_Free(d);
 }
 
+static int put_key(rb_column *c, int64_t place)
+{
+    uint32_t key = (uint32_t)place;
+    return place < 0 ? -1 : rb_put(&c->out, &key, 4);
+}
+
 /* Append a value, given as it is in RowBinary (with the flag of a Nullable). */
 int rb_dictionary_put(rb_column *c, const uint8_t *value, size_t size)
 {
@@ -136,11 +147,26 @@ int rb_dictionary_put(rb_column *c, const uint8_t *value, size_t size)
         place = place_of(c, value, size, 1);
     else if (!*value)
         place = place_of(c, value + 1, size - 1, 1);
-    uint32_t key = (uint32_t)place;
-    return place < 0 ? -1 : rb_put(&c->out, &key, 4);
+    return put_key(c, place);
 }
 
-static int put_text(rb_encoder *e, rb_column *c, PyObject *value)
+/* Whether a value of String has its length in one byte of RowBinary, and its text as it is in the object. */
+static int is_short(const rb_dictionary *d, PyObject *value)
+{
+    return d->inner->op == RB_OP_STRING && PyUnicode_CheckExact(value) && PyUnicode_IS_COMPACT_ASCII(value) &&
+           PyUnicode_GET_LENGTH(value) <= SHORT;
+}
+
+static int put_short(rb_column *c, PyObject *text)
+{
+    uint8_t value[SHORT + RB_TEXT_ROOM];
+    size_t size = (size_t)PyUnicode_GET_LENGTH(text);
+    value[0] = (uint8_t)size;
+    rb_copy_ascii(value + 1, rb_ascii(text), size);
+    return rb_gauge(c->block, 1) ? -1 : put_key(c, place_of(c, value, 1 + size, 1));
+}
+
+static int put_any(rb_encoder *e, rb_column *c, PyObject *value)
 {
     rb_buffer *scratch = &c->block->scratch;
     size_t before = rb_size(scratch);
@@ -155,6 +181,17 @@ static inline size_t known_slot(const PyObject *value)
     return ((uintptr_t)value >> 4 ^ (uintptr_t)value >> 10) & (KNOWN - 1);
 }
 
+/* Remember an object for its key.  Those of columns where each comes once are left alone: to count a reference to one
+ * is to write to it, and to the one that goes. */
+static void remember(rb_dictionary *d, PyObject *object, const uint8_t *key)
+{
+    size_t slot = known_slot(object);
+    if (d->known[slot].object && d->strange++ % STAYS)
+        return;
+    Py_XSETREF(d->known[slot].object, Py_NewRef(object));
+    memcpy(&d->known[slot].key, key, 4);
+}
+
 /* Append a Python value. */
 int rb_dictionary_put_object(rb_encoder *e, rb_column *c, PyObject *value)
 {
@@ -162,16 +199,15 @@ int rb_dictionary_put_object(rb_encoder *e, rb_column *c, PyObject *value)
     size_t slot = known_slot(value);
     if (RB_LIKELY(d->known[slot].object == value))
         return rb_gauge(c->block, 1) ? -1 : rb_put(&c->out, &d->known[slot].key, 4);
-    if (put_text(e, c, value))
+    if (RB_LIKELY(is_short(d, value)) ? put_short(c, value) : put_any(e, c, value))
         return -1;
-    if (PyUnicode_CheckExact(value)) { /* cannot change */
-        Py_XSETREF(d->known[slot].object, Py_NewRef(value));
-        memcpy(&d->known[slot].key, c->out.p - 4, 4);
-    }
+    if (PyUnicode_CheckExact(value)) /* cannot change */
+        remember(d, value, c->out.p - 4);
     return 0;
 }
 
-/* Append Python values, and count them but for the block, whose share of each is told. */
+/* Append Python values, and count them but for the block, whose share of each is told.  Objects that are known are
+ * not looked into, so those further on are asked for only where the last ones were not. */
 int rb_dictionary_put_many(rb_encoder *e, rb_column *c, PyObject *const *values, Py_ssize_t count, uint32_t *sizes,
                            const rb_next *next)
 {
@@ -179,6 +215,8 @@ int rb_dictionary_put_many(rb_encoder *e, rb_column *c, PyObject *const *values,
     size_t size = c->block->size;
     if (rb_need(&c->out, 4 * (size_t)count))
         return -1;
+    next = d->all_known ? NULL : next;
+    d->all_known = 1;
     for (Py_ssize_t k = 0; k < count; k++, c->count++) {
         size_t slot = known_slot(values[k]);
         rb_fetch_next(next, k);
@@ -188,6 +226,7 @@ int rb_dictionary_put_many(rb_encoder *e, rb_column *c, PyObject *const *values,
             sizes[k] = 1;
             continue;
         }
+        d->all_known = 0;
         int failed = rb_dictionary_put_object(e, c, values[k]);
         sizes[k] = (uint32_t)(c->block->size - size);
         c->block->size = size;
