@@ -278,6 +278,117 @@ def test_blocks_of_containers_end_at_the_same_rows() -> None:
     assert len(chunks) > 1
 
 
+# --- arrays, whose items are written together ------------------------------------------------------
+
+ARRAYS = Schema.parse(
+    "i Array(Int16), s Array(String), k Array(LowCardinality(Nullable(String))), d Array(Date), "
+    "f Array(FixedString(3)), m Array(Decimal(9, 2)), u Array(UUID), o Array(Nullable(Int8)), "
+    "t Array(Tuple(String, UInt8)), a Array(Array(String)), j Array(JSON)"
+)
+ITEMS: list[Callable[[int], Any]] = [
+    lambda n: n % 30_000,
+    lambda n: f"text {n}" * (n % 3),
+    lambda n: None if n % 7 == 0 else f"key {n % 9}",
+    lambda n: dt.date(2026, 1, 1) + dt.timedelta(days=n % 1000),
+    lambda n: b"abc",
+    lambda n: decimal.Decimal(n % 1000) / 4,
+    lambda n: uuid.UUID(int=n << 64 | n),
+    lambda n: None if n % 3 == 0 else n % 100,
+    lambda n: (f"t{n}", n % 256),
+    lambda n: [f"a{n}"] * (n % 3),
+    lambda n: {"n": n, "s": f"text {n}"},
+]
+SIZES = [0, 1, 2, 3, 0, 0, 5, 4, 1, AHEAD - 1, 0, AHEAD, 2, AHEAD + 1, 8, 0, 1, 1, 0, 0, 2, 1]
+
+
+def arrays(i: int) -> tuple[Any, ...]:
+    """Arrays of all sizes; most are lists."""
+    sizes = [SIZES[(i + 5 * column) % len(SIZES)] for column in range(len(ITEMS))]
+    made = [[make(i + k) for k in range(size)] for make, size in zip(ITEMS, sizes, strict=True)]
+    return tuple(tuple(items) if i % 5 == 0 else items for items in made)
+
+
+def rows_of_arrays(count: int, column: int = 0, at: dict[int, Any] | None = None) -> list[Any]:
+    """Rows of them; those of `at` have other items in `column`."""
+    rows = [list(arrays(i)) for i in range(count)]
+    for place, items in (at or {}).items():
+        rows[place][column] = items
+    return list(map(tuple, rows))
+
+
+@pytest.mark.parametrize("count", [1, AHEAD - 1, AHEAD, AHEAD + 1, 40 * AHEAD])
+def test_arrays_of_all_sizes(count: int) -> None:
+    _, bad = same(lambda: rows_of_arrays(count), schema=ARRAYS)
+    assert not bad
+
+
+ITEM_BAD = ["x", 1.5, {1}, 5.5, "four", "x", "y", 128, ("x", 256), ["x", 1], 7]
+ITEM_RARE = [
+    True,
+    b"bytes",
+    "\N{SNOWMAN}",
+    "2026-01-02",
+    "abc",
+    "1.25",
+    str(uuid.UUID(int=7)),
+    True,
+    ["x", 1],
+]
+ITEM_RARE += [("x",), {"new": [1, "x"], "n": "other"}]
+
+
+@pytest.mark.parametrize("size", [1, 3, AHEAD + 1])
+@pytest.mark.parametrize("column", range(len(ITEMS)), ids=list(ARRAYS.names))
+def test_an_item_fails_at_each_place(column: int, size: int) -> None:
+    for place in (0, AHEAD - 1, AHEAD + 3):
+        for item in {0, size - 1}:
+            items = [ITEMS[column](place + k) for k in range(size)]
+            items[item] = ITEM_BAD[column]
+            rows = rows_of_arrays(2 * AHEAD, column, {place: items})
+            _, bad = same(functools.partial(list, rows), schema=ARRAYS)
+            assert [index for index, _ in bad] == [place]
+
+
+@pytest.mark.parametrize("size", [2, 5])
+@pytest.mark.parametrize("column", range(len(ITEMS)), ids=list(ARRAYS.names))
+def test_rare_items(column: int, size: int) -> None:
+    items = [ITEM_RARE[column] if k == size // 2 else ITEMS[column](k) for k in range(size)]
+    for place in (0, 1, AHEAD - 1, AHEAD + 3):
+        rows = rows_of_arrays(3 * AHEAD, column, {place: items, place + 9: items})
+        _, bad = same(functools.partial(list, rows), schema=ARRAYS)
+        assert not bad
+
+
+@pytest.mark.parametrize("size", [16_383, 16_384, 16_385, 40_000])
+@pytest.mark.parametrize("column", [1, 2], ids=["texts", "LowCardinality"])
+def test_long_items(column: int, size: int) -> None:
+    """Longer than a cell that is written ahead may be, by themselves or together."""
+    for items in (
+        ["x" * size],
+        ["x" * (size // 2)] * 2,
+        ["a", "x" * size, "b"],
+        ["x" * (size // 4), "y"] * 5,
+    ):
+        rows = rows_of_arrays(3 * AHEAD, column, {5: items, AHEAD: items, AHEAD + 1: items[::-1]})
+        _, bad = same(functools.partial(list, rows), schema=ARRAYS)
+        assert not bad
+
+
+def test_blocks_of_arrays_end_at_the_same_rows() -> None:
+    schema = Schema.parse("s Array(String), k Array(LowCardinality(String)), j Array(JSON), n Array(UInt64)")
+    rows = [
+        (
+            ["x" * (i * 37 % 400)] * (i % 4),
+            [f"{i % 5000}" * 9] * (i % 3),
+            [{"a": i, "b": "y" * (i % 300)}] * (i % 3),
+            [i] * (i % 6),
+        )
+        for i in range(12_000)
+    ]
+    chunks, _ = same(lambda: rows, schema=schema)
+    assert len(chunks) > 1
+
+
 # --- memory -----------------------------------------------------------------------------------------
 
 

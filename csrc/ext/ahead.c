@@ -14,8 +14,6 @@
 
 #define FEW 4    /* documents: fewer ahead are not worth the work */
 #define MOST 256 /* documents that are left to their rows at a time */
-#define PLACES 8 /* cells further on, whose places are asked for */
-#define ITEMS 4  /* and what is in these */
 #define SMALL 4096 /* bytes of a column: there may be thousands that stay below */
 
 /* --- writers: 0, or -1 for a value that is left to the rows ----------------------------------------------- */
@@ -60,11 +58,11 @@ static RB_INLINE Py_ssize_t put_words(rb_encoder *e, rb_column *c, PyObject *con
     rb_writer *write = writer_of(c->node->op);
     int inside = c->node->op == RB_OP_UUID; /* its number */
     rb_buffer one = {.start = word, .p = word, .end = word + WORD, .grow = no_grow};
-    for (Py_ssize_t i = k; inside && i < k + PLACES && i < count; i++)
+    for (Py_ssize_t i = k; inside && i < k + RB_PLACES && i < count; i++)
         rb_prefetch_places(cells[i]);
     for (; k < count && !write(e, far ? &one : &c->out, c->node, cells[k]); k++) {
-        if (inside && k + PLACES < count)
-            rb_prefetch_places(cells[k + PLACES]);
+        if (inside && k + RB_PLACES < count)
+            rb_prefetch_places(cells[k + RB_PLACES]);
         if (far) {
             rb_stream_word(c->out.p, word, c->width);
             c->out.p += c->width;
@@ -123,40 +121,17 @@ static int put_nullables(rb_encoder *e, rb_column *c, PyObject *const *cells, Py
     return failed;
 }
 
-/* What cells further on hold, one level after the other: the next can be asked for when the one above has come. */
-static inline void fetch_inside(PyObject *const *cells, Py_ssize_t k, Py_ssize_t count)
-{
-    if (k + PLACES < count)
-        rb_prefetch_places(cells[k + PLACES]);
-    if (k + ITEMS >= 0 && k + ITEMS < count)
-        rb_prefetch_items(cells[k + ITEMS]);
-}
-
-/* An empty array, as many are. */
-static inline int put_empty(rb_column *c)
-{
-    uint64_t end = c->child->count;
-    c->count++;
-    return rb_put(&c->out, &end, 8);
-}
-
-/* Cells of any other type: containers, and what else may be NULL; returns how many could be put. */
+/* Cells of any other type: maps and tuples, and what else may be NULL; returns how many could be put. */
 static Py_ssize_t put_any(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes,
                           const rb_next *next)
 {
     rb_block *b = c->block;
     size_t size = b->size;
-    for (Py_ssize_t k = -PLACES; k < 0; k++)
-        fetch_inside(cells, k, count);
+    for (Py_ssize_t k = -RB_PLACES; k < 0; k++)
+        rb_fetch_inside(cells, k, count);
     for (Py_ssize_t k = 0; k < count; k++) {
         rb_fetch_next(next, k);
-        fetch_inside(cells, k, count);
-        if (c->shape == RB_COL_ARRAY && PyList_CheckExact(cells[k]) && !PyList_GET_SIZE(cells[k])) {
-            if (put_empty(c))
-                return k;
-            sizes[k] = 8;
-            continue;
-        }
+        rb_fetch_inside(cells, k, count);
         int failed = rb_column_put(e, c, cells[k]) || b->size - size > RB_LONG_CELL;
         sizes[k] = (uint32_t)(b->size - size);
         b->size = size; /* the row is counted when it follows */
@@ -185,6 +160,8 @@ static Py_ssize_t put_cells(rb_encoder *e, rb_column *c, PyObject *const *cells,
         return put_nullables(e, c, cells, count, sizes, next) ? 0 : count;
     if (c->shape == RB_COL_JSON)
         return rb_put_documents(e, c, cells, count, sizes);
+    if (c->shape == RB_COL_ARRAY)
+        return rb_put_arrays(e, c, cells, count, sizes, next);
     return put_any(e, c, cells, count, sizes, next);
 }
 

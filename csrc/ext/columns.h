@@ -263,6 +263,10 @@ Py_ssize_t rb_write_texts(rb_buffer *out, PyObject *const *values, Py_ssize_t co
 int rb_put_json(rb_encoder *e, rb_column *c, PyObject *value);
 Py_ssize_t rb_put_documents(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes);
 
+/* put_arrays.c */
+Py_ssize_t rb_put_arrays(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes,
+                         const rb_next *next);
+
 /* block.c */
 int rb_block_open(rb_encoder *e);
 void rb_block_free(rb_encoder *e);
