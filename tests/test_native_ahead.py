@@ -6,6 +6,7 @@ import concurrent.futures
 import datetime as dt
 import decimal
 import functools
+import gc
 import types
 import uuid
 from collections.abc import Callable
@@ -387,6 +388,53 @@ def test_blocks_of_arrays_end_at_the_same_rows() -> None:
     ]
     chunks, _ = same(lambda: rows, schema=schema)
     assert len(chunks) > 1
+
+
+@pytest.mark.parametrize(
+    "inside", ["DateTime", "LowCardinality(DateTime)", "JSON(t DateTime)", "Nullable(DateTime)"]
+)
+def test_a_finalizer_empties_arrays_while_an_error_is_made(inside: str) -> None:
+    """``timestamp()`` of a value that has none: to make its error can run the garbage collector."""
+    schema = Schema.parse(f"id UInt8, a Array({inside})")
+
+    def items(*moments: dt.datetime) -> list[Any]:
+        return [{"t": moment} if "JSON" in inside else moment for moment in moments]
+
+    rows: list[Any] = [(1, items(*(dt.datetime(2026, 1, 1, 0, 0, i) for i in range(3)))) for _ in range(40)]
+    rows[0] = ("x", [])
+    rows[1] = (1, items(dt.datetime(2026, 1, 1), dt.datetime(1, 1, 1, 0, 0, 7), dt.datetime(2026, 1, 3)))
+    kept: list[Any] = []
+    bad: list[int] = []
+
+    class Clears:
+        me: Any = None
+
+        def __del__(self) -> None:
+            for _, array in rows[1:]:
+                array.clear()
+
+    def on_error(row: Any, index: int, error: Exception) -> None:
+        bad.append(index)
+        if index == 0:
+            gc.disable()
+            cycle = Clears()
+            cycle.me = cycle
+            kept.append([[] for _ in range(300)])
+            gc.set_threshold(1)
+            gc.enable()
+
+    thresholds = gc.get_threshold()
+    try:
+        raise KeyError  # CPython 3.11 makes an error at once where one is handled
+    except KeyError:
+        chunks = rowbinary.iter_encode(
+            schema, rows, implementation="c", format="Native", naive="local", on_error=on_error
+        )
+        body = b"".join(chunks)
+    finally:
+        gc.set_threshold(*thresholds)
+    found = rowbinary.decode_rows(schema, body, format="Native")
+    assert len(found) == len(rows) - len(bad)
 
 
 # --- memory -----------------------------------------------------------------------------------------

@@ -234,6 +234,18 @@ def test_lists_that_change_while_they_are_written() -> None:
     same(make, schema=PLAIN)
 
 
+@pytest.mark.parametrize("fails", [304, 310, 318, 331, 340])
+def test_paths_are_forgotten_while_documents_are_ahead(fails: int) -> None:
+    """Several batches of documents are ahead, with long keys that have no value; then a row fails."""
+    rows: list[Any] = [(1, [{"a": 1, "b": 2}] * 2)] * 300
+    for i in range(64):
+        known = {"a": 1, "b": 2} if i % AHEAD < 14 else {"a": 1}
+        rows.append((1, [{**known, f"k{i}.{k}" + "x" * 20_000: None} for k in range(4)]))
+    rows[fails] = ("x", rows[fails][1])
+    _, bad = same(lambda: rows, schema=Schema.parse("id UInt8, l Array(JSON)"))
+    assert [index for index, _ in bad] == [fails]
+
+
 @pytest.mark.parametrize("text", ["JSON", "Array(JSON)", "Tuple(JSON)", "Map(String, JSON)"])
 def test_paths_are_forgotten_between_batches(text: str) -> None:
     """Those of NULLs, of which there are many; rows fail behind that."""

@@ -125,7 +125,7 @@ static const rb_start rb_starts[128] = {
     ['0'] = {RB_ANY, RB_ANY}, ['1'] = {RB_ANY, RB_ANY}, ['2'] = {RB_ANY, RB_ANY}, ['3'] = {RB_ANY, RB_ANY},
     ['4'] = {RB_ANY, RB_ANY}, ['5'] = {RB_ANY, RB_ANY}, ['6'] = {RB_ANY, RB_ANY}, ['7'] = {RB_ANY, RB_ANY},
     ['8'] = {RB_ANY, RB_ANY}, ['9'] = {RB_ANY, RB_ANY}, [' '] = {RB_ANY, RB_ANY}, ['+'] = {RB_ANY, RB_ANY},
-    ['-'] = {RB_ANY, RB_ANY}, ['Z'] = {RB_ANY, RB_ANY}, /* a mark, which may stand anywhere */
+    ['-'] = {RB_ANY, RB_ANY}, ['Z'] = {RB_ANY, RB_ANY}, /* a mark that may come first; T comes behind a date only */
 };
 #undef RB_BIT
 #undef RB_NO_LETTER

@@ -362,7 +362,7 @@ static inline int end_row(rb_encoder *e)
     b->rows++;
     e->rows++;
     if (is_full(b) && rb_block_close(e))
-        return rb_drop_error(); /* the next one is refused, if that cannot close the block */
+        return rb_drop_error(e); /* the next one is refused, if that cannot close the block */
     return 0;
 }
 

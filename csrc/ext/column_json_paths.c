@@ -82,7 +82,6 @@ static void keep_path(rb_json *j, rb_path *path, uint32_t *kept, size_t *names)
     memmove(j->names.start + *names, j->names.start + path->name, path->name_size);
     path->name = *names;
     path->next = *kept + 1;
-    path->fast = NULL;
     *names += path->name_size;
     j->paths[(*kept)++] = *path;
 }
@@ -106,6 +105,7 @@ static void drop_paths(rb_json *j, size_t documents)
         Py_CLEAR(path.key); /* its parent may go, and others come in its place */
         path.rows = path.waiting = 0;
         path.active = 0;
+        path.fast = NULL;
         keep_path(j, &path, &kept, &names);
     }
     j->count = kept;
@@ -123,7 +123,8 @@ static void note_enough(rb_json *j)
     j->enough = paths_size(j) < RB_ENOUGH / 2 ? RB_ENOUGH : 2 * paths_size(j);
 }
 
-/* Move the paths that a value or a column needs together; `places` gets where they have come to. */
+/* Move the paths that a value or a column needs together; `places` gets where they have come to.  Their columns stay
+ * where they are: documents that are ahead may still be cut. */
 static void drop_idle(rb_json *j, uint32_t *places)
 {
     uint32_t kept = 0;
@@ -150,7 +151,7 @@ static void drop_idle(rb_json *j, uint32_t *places)
         j->waiting[i].path = places[j->waiting[i].path];
 }
 
-/* Between two rows.  Keys of nulls, of objects and of rows that failed are no part of the block, which does
+/* Between two documents.  Keys of nulls, of objects and of rows that failed are no part of the block, which does
  * not end for them: they are forgotten when there are many. */
 void rb_json_trim(rb_column *c)
 {

@@ -167,7 +167,7 @@ static inline int rb_gauge(rb_block *b, size_t count)
 }
 
 /* Columns are many streams that grow slowly, which the processor does not foresee: ask for the memory that `out` comes
- * to next.  There may be none: what is in a column of arrays or documents is in the columns inside. */
+ * to next.  There may be none: documents and tuples are in the columns inside. */
 #define RB_COMING 256
 static RB_INLINE void rb_fetch_column(const rb_buffer *out)
 {

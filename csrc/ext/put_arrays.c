@@ -2,7 +2,7 @@
  *
  * Most arrays are short, and many are empty.  One by one each would cost the way to its items, and the choice what
  * to do with them; a document in an array would have to be walked.  As everything that is written ahead this runs
- * no Python code: what is borrowed from the rows stays alive. */
+ * no Python code: what is borrowed from the rows stays alive, as long as no error is set. */
 #include "columns.h"
 #include "dict_items.h"
 #include "write_scalar.h"
@@ -12,7 +12,7 @@
 
 /* Items that are not put yet. */
 typedef struct {
-    Py_ssize_t count;
+    Py_ssize_t count; /* RB_AHEAD at most; note_few writes behind what it counts */
     PyObject *items[RB_AHEAD + MOST];
     Py_ssize_t whose[RB_AHEAD + MOST]; /* the arrays they are from */
 } waiting;
@@ -56,8 +56,8 @@ static Py_ssize_t put_dictionary(rb_encoder *e, rb_column *c, PyObject *const *i
     return 0;
 }
 
-/* Put items of a column as they usually are; returns how many, or -1.  `sizes` gets the bytes of each.  What holds
- * other values is put one by one. */
+/* Put items of a column as they usually are; returns how many, or -1, after which the column is to be cut.  `sizes`
+ * gets the bytes of each.  What holds other values is put one by one. */
 static Py_ssize_t put_items(rb_encoder *e, rb_column *c, PyObject *const *items, Py_ssize_t count, uint32_t *sizes)
 {
     switch (c->shape) {
@@ -118,7 +118,7 @@ static inline void fetch(PyObject *const *cells, Py_ssize_t k, Py_ssize_t count)
         rb_prefetch_items(list);
 }
 
-/* Note the items of array `k`, a list with few of them; there is room, as for `note_items`. */
+/* Note the items of array `k`, a list with few of them. */
 static inline void note_few(waiting *w, PyObject *const *cell, Py_ssize_t k)
 {
     PyObject *const *places = places_of(cell);
@@ -163,8 +163,7 @@ static inline int waits(const rb_column *inside, PyObject *array)
     return (PyList_CheckExact(array) || PyTuple_CheckExact(array)) && Py_SIZE(array) <= most;
 }
 
-/* Put arrays; returns how many could be.  `sizes` gets the bytes of each. */
-Py_ssize_t rb_put_arrays(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes,
+static Py_ssize_t put_arrays(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes,
                          const rb_next *next)
 {
     rb_column *inside = c->child;
@@ -173,7 +172,7 @@ Py_ssize_t rb_put_arrays(rb_encoder *e, rb_column *c, PyObject *const *cells, Py
     w.count = 0;
     if (rb_need(&c->out, 8 * (size_t)count))
         return 0;
-    inside->known_count = inside->count; /* a cut will be about these */
+    inside->known_count = inside->count; /* of texts: a cut will be about these */
     inside->known_size = rb_size(&inside->out);
     for (Py_ssize_t k = -RB_PLACES; k < 0; k++)
         fetch(cells, k, count);
@@ -199,5 +198,12 @@ Py_ssize_t rb_put_arrays(rb_encoder *e, rb_column *c, PyObject *const *cells, Py
         put_end(c, &w);
     }
     failed = put_waiting(e, inside, &w, sizes);
-    return find_long(sizes, failed >= 0 ? failed : count);
+    return failed >= 0 ? failed : count;
+}
+
+/* Put arrays; returns how many could be, and are short enough to be ahead.  `sizes` gets the bytes of each. */
+Py_ssize_t rb_put_arrays(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes,
+                         const rb_next *next)
+{
+    return find_long(sizes, put_arrays(e, c, cells, count, sizes, next));
 }

@@ -5,7 +5,7 @@
  *
  * Only what is usual goes this way: values of types that a path has had, of paths that have columns.  The
  * first document with anything else ends the batch and is left to its row (put_json.c).  As everything that
- * is written ahead this runs no Python code: what is borrowed from the rows stays alive. */
+ * is written ahead this runs no Python code: what is borrowed from the rows stays alive, as long as no error is set. */
 #include "documents.h"
 
 /* Leaves of `width` bytes up to the first value that has another tag; returns how many, or -1. */

@@ -240,7 +240,7 @@ int rb_put_json(rb_encoder *e, rb_column *c, PyObject *value)
         return rb_put_by_way_of_row(e, c, value);
     if (RB_LIKELY(!put_paths(e, c, value)))
         return 0;
-    if (e->document || e->no_calls || rb_drop_error())
+    if (e->document || e->no_calls || rb_drop_error(e))
         return -1;
     c->block->size = size;
     return rb_column_cut(c, count) ? -1 : rb_put_by_way_of_row(e, c, value);

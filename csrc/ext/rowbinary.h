@@ -207,7 +207,7 @@ int rb_datetime_nanos(rb_encoder *e, PyObject *value, int64_t *nanos);
 int rb_write_value(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);
 Py_ssize_t rb_write_many(rb_buffer *out, rb_op op, PyObject *const *values, Py_ssize_t count, const rb_next *next);
 Py_ssize_t rb_stream_many(rb_buffer *out, rb_op op, PyObject *const *values, Py_ssize_t count, const rb_next *next);
-int rb_drop_error(void);
+int rb_drop_error(const rb_encoder *e);
 int rb_is_utc(PyObject *zone);
 int rb_text_moment(PyObject *value, int utc, rb_moment *moment);
 int rb_write_reference(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *value);

@@ -92,7 +92,7 @@ int rb_write_variant(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObjec
     uint8_t discriminator = (uint8_t)member;
     if (rb_put(out, &discriminator, 1) == 0 && rb_write_value(e, out, node->children[member], value) == 0)
         return 0;
-    if (rb_drop_error())
+    if (rb_drop_error(e))
         return -1;
     out->p = out->start + before;
     return rb_write_reference(e, out, node, value);

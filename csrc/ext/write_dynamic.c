@@ -221,7 +221,7 @@ int rb_write_dynamic(rb_encoder *e, rb_buffer *out, PyObject *value, rb_limits l
         uint8_t tag[2] = {RB_TAG_DATETIME64, 9};
         return rb_put(out, tag, 2) || rb_put(out, &nanos, 8) ? -1 : 0;
     }
-    if (rb_drop_error()) /* whatever a zone raised, it will raise again there */
+    if (rb_drop_error(e)) /* whatever a zone raised, it will raise again there */
         return -1;
     return write_reference(e, out, value, limits);
 }

@@ -338,7 +338,7 @@ int rb_write_json(rb_encoder *e, rb_buffer *out, const rb_node *node, PyObject *
         e->document--;
         if (!failed)
             return 0;
-        if (e->document || rb_drop_error())
+        if (e->document || rb_drop_error(e))
             return -1;
         out->p = out->start + before;
     }

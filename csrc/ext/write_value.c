@@ -45,10 +45,11 @@ int RB_COLD rb_put_wide_str(rb_buffer *out, PyObject *text)
 }
 
 /* Drop the error of a value that the reference encoder will meet again.  -1 for one that is not
- * about the value and must reach the caller, such as KeyboardInterrupt. */
-int rb_drop_error(void)
+ * about the value and must reach the caller, such as KeyboardInterrupt; and where values are borrowed (no_calls): making
+ * the error can have run the garbage collector, and finalizers, so that the caller has to know of it. */
+int rb_drop_error(const rb_encoder *e)
 {
-    if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception))
+    if (PyErr_Occurred() && (e->no_calls || !PyErr_ExceptionMatches(PyExc_Exception)))
         return -1;
     PyErr_Clear();
     return 0;
@@ -253,7 +254,7 @@ static int write_datetime(rb_encoder *e, rb_buffer *out, const rb_node *node, Py
 {
     int64_t ticks;
     if (!rb_long_signed(value, 64, &ticks) && moment_to_ticks(e, node, value, &ticks)) {
-        if (rb_drop_error()) /* whatever a zone raised, it will raise again there */
+        if (rb_drop_error(e)) /* whatever a zone raised, it will raise again there */
             return -1;
         return rb_write_reference(e, out, node, value);
     }
