@@ -45,8 +45,8 @@ int RB_COLD rb_put_wide_str(rb_buffer *out, PyObject *text)
 }
 
 /* Drop the error of a value that the reference encoder will meet again.  -1 for one that is not
- * about the value and must reach the caller, such as KeyboardInterrupt; and where values are borrowed (no_calls): making
- * the error can have run the garbage collector, and finalizers, so that the caller has to know of it. */
+ * about the value and must reach the caller, such as KeyboardInterrupt; and where values are borrowed (no_calls), for
+ * making the error can have run the garbage collector, and finalizers: the caller has to know of it. */
 int rb_drop_error(const rb_encoder *e)
 {
     if (PyErr_Occurred() && (e->no_calls || !PyErr_ExceptionMatches(PyExc_Exception)))
