@@ -121,21 +121,26 @@ static int put_nullables(rb_encoder *e, rb_column *c, PyObject *const *cells, Py
     return failed;
 }
 
+/* What cells further on hold, one level after the other: the next can be asked for when the one above has come. */
+static inline void fetch_inside(PyObject *const *cells, Py_ssize_t k, Py_ssize_t count)
+{
+    if (k + RB_PLACES < count)
+        rb_prefetch_places(cells[k + RB_PLACES]);
+    if (k + RB_ITEMS >= 0 && k + RB_ITEMS < count)
+        rb_prefetch_items(cells[k + RB_ITEMS]);
+}
+
 /* Cells of any other type: maps and tuples, and what else may be NULL; returns how many could be put. */
 static Py_ssize_t put_any(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes,
                           const rb_next *next)
 {
-    rb_block *b = c->block;
-    size_t size = b->size;
     for (Py_ssize_t k = -RB_PLACES; k < 0; k++)
-        rb_fetch_inside(cells, k, count);
+        fetch_inside(cells, k, count);
     for (Py_ssize_t k = 0; k < count; k++) {
         rb_fetch_next(next, k);
-        rb_fetch_inside(cells, k, count);
-        int failed = rb_column_put(e, c, cells[k]) || b->size - size > RB_LONG_CELL;
-        sizes[k] = (uint32_t)(b->size - size);
-        b->size = size; /* the row is counted when it follows */
-        if (RB_UNLIKELY(failed))
+        fetch_inside(cells, k, count);
+        sizes[k] = 0;
+        if (RB_UNLIKELY(rb_put_one(e, c, cells[k], &sizes[k])))
             return k;
     }
     return count;

@@ -264,6 +264,7 @@ int rb_put_json(rb_encoder *e, rb_column *c, PyObject *value);
 Py_ssize_t rb_put_documents(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes);
 
 /* put_arrays.c */
+int rb_put_one(rb_encoder *e, rb_column *c, PyObject *value, uint32_t *row_size);
 Py_ssize_t rb_put_arrays(rb_encoder *e, rb_column *c, PyObject *const *cells, Py_ssize_t count, uint32_t *sizes,
                          const rb_next *next);
 

@@ -73,15 +73,6 @@ static inline void rb_prefetch_items(PyObject *object)
 #define RB_PLACES 8 /* cells further on, whose places are asked for */
 #define RB_ITEMS 4  /* and what is in these */
 
-/* What cells behind the k-th hold, one level after the other: the next can be asked for when the one above has come. */
-static inline void rb_fetch_inside(PyObject *const *cells, Py_ssize_t k, Py_ssize_t count)
-{
-    if (k + RB_PLACES < count)
-        rb_prefetch_places(cells[k + RB_PLACES]);
-    if (k + RB_ITEMS >= 0 && k + RB_ITEMS < count)
-        rb_prefetch_items(cells[k + RB_ITEMS]);
-}
-
 /* The entries of a dict with `count` keys, all str, in their order; NULL for every other dict. */
 #ifdef RB_DICT_ENTRIES
 typedef PyDictUnicodeEntry rb_entry;

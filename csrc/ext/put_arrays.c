@@ -17,8 +17,9 @@ typedef struct {
     Py_ssize_t whose[RB_AHEAD + MOST]; /* the arrays they are from */
 } waiting;
 
-/* Put a value by itself, an item or a whole array; what is counted in the block goes to its row. */
-static int put_one(rb_encoder *e, rb_column *c, PyObject *value, uint32_t *row_size)
+/* Put a value by itself, a cell or an item of an array; what is counted in the block goes to its row, which is counted
+ * when it follows. */
+int rb_put_one(rb_encoder *e, rb_column *c, PyObject *value, uint32_t *row_size)
 {
     rb_block *b = c->block;
     size_t size = b->size;
@@ -87,7 +88,7 @@ static Py_ssize_t put_waiting(rb_encoder *e, rb_column *c, waiting *w, uint32_t 
         i += put > 0 ? put : 0;
         if (RB_LIKELY(i == w->count))
             break;
-        if (put < 0 || PyErr_Occurred() || put_one(e, c, w->items[i], &sizes[w->whose[i]]))
+        if (put < 0 || PyErr_Occurred() || rb_put_one(e, c, w->items[i], &sizes[w->whose[i]]))
             return w->whose[i];
         i++;
     }
@@ -187,7 +188,7 @@ static Py_ssize_t put_arrays(rb_encoder *e, rb_column *c, PyObject *const *cells
             return failed;
         sizes[k] = may_wait ? 8 : 0; /* else the end is counted with the items */
         if (RB_UNLIKELY(!may_wait)) {
-            if (put_one(e, c, array, &sizes[k]))
+            if (rb_put_one(e, c, array, &sizes[k]))
                 return k;
             continue;
         }
